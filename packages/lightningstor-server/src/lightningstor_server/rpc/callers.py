@@ -1,0 +1,133 @@
+"""Who makes a call: the credential in its metadata.
+
+Law: a call without a credential has no caller, and the door denies it; one with a credential that
+does not prove itself is refused here. An unknown key takes the same steps and the same time as a
+wrong secret. Nothing is read from metadata that the signature does not cover. The canonical request
+stands in bucket_service.proto.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Final, Protocol
+
+from lightningstor_api.errors import REQUEST_ID
+from lightningstor_api.signature import derive_signing_key, sign, string_to_sign
+from lightningstor_api.signing import PAYLOAD, SERVICE, SIGNED_HEADERS, canonical_call
+from lightningstor_types import errors
+from lightningstor_types.tenants import Caller
+
+from lightningstor_server.auth.sigv4 import SIGNING_KEYS_MAX, SKEW_SECONDS, Claim, SignedRequest, claim
+
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
+_STAND_IN: Final = "no-such-access-key"
+"""Verified in place of an unknown key's secret. That it is public is harmless: a match is refused too."""
+
+
+class Credential(Protocol):
+    """A key's secret and the caller that it proves."""
+
+    @property
+    def secret(self) -> str:
+        """What the signature is made with."""
+
+    @property
+    def caller(self) -> Caller:
+        """Who made it."""
+
+
+class Identities(Protocol):
+    """Where keys are looked up."""
+
+    async def find(self, access_key: str) -> Credential | None:
+        """The credential of a key; None for one that does not exist or is revoked."""
+
+
+class Callers:
+    """Tells who makes a call."""
+
+    def __init__(self, identities: Identities, *, clock: Callable[[], datetime], region: str) -> None:
+        self._identities = identities
+        self._clock = clock
+        self._region = region
+        self._signing_key = lru_cache(maxsize=SIGNING_KEYS_MAX)(derive_signing_key)
+
+    async def identify(self, path: str, headers: Mapping[str, str]) -> Caller | None:
+        """The caller of the method whose full name is `path`; None where there is no credential.
+
+        Raises:
+            AuthorizationHeaderMalformed: the header, or a scope of another region or service.
+            RequestTimeTooSkewed: it was signed more than 15 minutes from now.
+            AccessDenied: no date, or metadata that matter and are not signed.
+            InvalidAccessKeyId: no such key.
+            SignatureDoesNotMatch: the secret did not sign this call.
+        """
+        request = SignedRequest(method="POST", path=path.encode(), query=b"", headers=headers)
+        claimed = claim(request, body_sha256=PAYLOAD)
+        if claimed is None:
+            return None
+        self._check(claimed, headers)
+        credential = await self._identities.find(claimed.access_key)
+        text = string_to_sign(claimed.timestamp, str(claimed.scope), canonical_call(path, dict(headers)))
+        key = self._signing_key(_STAND_IN if credential is None else credential.secret, *claimed.scope)
+        proven = hmac.compare_digest(sign(key, text).encode(), claimed.signature.encode())
+        if credential is None:
+            raise errors.InvalidAccessKeyId(AWSAccessKeyId=claimed.access_key)
+        if not proven:
+            raise errors.SignatureDoesNotMatch(AWSAccessKeyId=claimed.access_key, StringToSign=text)
+        return credential.caller
+
+    def _check(self, claimed: Claim, headers: Mapping[str, str]) -> None:
+        """All that needs no secret."""
+        if (claimed.scope.region, claimed.scope.service) != (self._region, SERVICE):
+            raise errors.AuthorizationHeaderMalformed(
+                f"The authorization header is malformed; expecting the scope {self._region}/{SERVICE}.", Region=self._region
+            )
+        if abs(self._clock() - claimed.amz_date) > timedelta(seconds=SKEW_SECONDS):
+            raise errors.RequestTimeTooSkewed(RequestTime=claimed.timestamp, MaxAllowedSkewMilliseconds=str(SKEW_SECONDS * 1000))
+        unsigned = {name for name in headers if name.startswith("x-amz-")}.union(SIGNED_HEADERS).difference(claimed.signed_headers)
+        if unsigned:
+            raise errors.AccessDenied("There is metadata that is not signed.", HeadersNotSigned=", ".join(sorted(unsigned)))
+        if claimed.signed_headers != SIGNED_HEADERS or REQUEST_ID not in headers:
+            raise errors.SignatureDoesNotMatch(f"SignedHeaders are {';'.join(SIGNED_HEADERS)}, and all of them are sent.")
+
+
+def headers_of(metadata: Iterable[tuple[str, str | bytes]]) -> dict[str, str]:
+    """A call's metadata that are text, by name.
+
+    Raises:
+        InvalidArgument: one that authentication reads came twice. Which of the two would be signed
+            and which obeyed is nothing to guess about.
+    """
+    headers: dict[str, str] = {}
+    for name, value in metadata:
+        if isinstance(value, bytes):
+            continue
+        if name in headers and (name.startswith("x-amz-") or name in {"authorization", "date", REQUEST_ID}):
+            raise errors.InvalidArgument(f"The metadata {name} was sent more than once.", ArgumentName=name)
+        headers[name] = value
+    return headers
+
+
+def new_request_id() -> str:
+    """The id of a call that came without one: 32 hex digits."""
+    return secrets.token_hex(16)
+
+
+def request_id_of(headers: Mapping[str, str]) -> str:
+    """The client's id of a call, or a new one.
+
+    Raises:
+        InvalidArgument: it is none.
+    """
+    request_id = headers.get(REQUEST_ID)
+    if request_id is None:
+        return new_request_id()
+    if not _REQUEST_ID.fullmatch(request_id):
+        raise errors.InvalidArgument(f"{REQUEST_ID} is 1 to 64 of A-Z a-z 0-9 and -.", ArgumentName=REQUEST_ID)
+    return request_id

@@ -1,0 +1,216 @@
+"""The S3 front as an ASGI application.
+
+Law: authenticate, route, decode, call, encode, in this order and for every request. Only a
+`StorError` is told; a failure after the headers aborts the connection, so that a client never
+takes half a body for a whole one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, Protocol
+from urllib.parse import unquote_plus
+
+from lightningstor_types.digests import NO_CHECKSUMS, Checksums
+from lightningstor_types.errors import InvalidArgument, InvalidURI, StorError
+from lightningstor_types.tenants import Caller
+
+from lightningstor_server.auth.canonical import SignedRequest, join_headers
+from lightningstor_server.s3.address import Address, parse_address
+from lightningstor_server.s3.authenticate import Authenticator, Identities
+from lightningstor_server.s3.decode import Decoder, Incoming, check_digest_given, check_promises
+from lightningstor_server.s3.encode import Encoder, Outgoing
+from lightningstor_server.s3.errors import error_response
+from lightningstor_server.s3.payload import Receive, RequestBody, announced_algorithm, check_length_given
+from lightningstor_server.s3.router import Router
+from lightningstor_server.s3.xml import DOCUMENT_MAX_BYTES
+from lightningstor_server.service.integrity import Claims, Digester
+from lightningstor_server.service.operation import I, O, Operation, operations
+
+if TYPE_CHECKING:
+    from starlette.types import Scope, Send
+
+DRAIN_MAX_BYTES: Final = 256 << 10
+"""What is left of a refused body is read up to this, so that the client sees the answer; past it the connection closes."""
+_REQUEST_ID_BITS: Final = 64
+_SERVER: Final = (b"server", b"LightningStor")
+_ALGORITHM_HEADER: Final = "x-amz-sdk-checksum-algorithm"
+_CHECKSUMS: Final = Decoder(Checksums)
+
+
+class Service(Protocol):
+    """The door, as this front sees it."""
+
+    async def call(self, operation: Operation[I, O], request: I, *, caller: Caller | None, request_id: str) -> O:
+        """Carry out an operation."""
+
+    def known_error(self, error: Exception, where: str, request_id: str) -> StorError:
+        """What a caller is told of an exception."""
+
+
+class Aborted(Exception):
+    """Raised into the HTTP server after the headers are gone: it must break the connection."""
+
+
+class S3App:
+    """S3 over HTTP."""
+
+    def __init__(
+        self,
+        service: Service,
+        identities: Identities,
+        *,
+        region: str,
+        domains: tuple[str, ...],
+        clock: Callable[[], datetime],
+    ) -> None:
+        table = list(operations().values())
+        self._service = service
+        self._authenticator = Authenticator(identities, region=region, clock=clock)
+        self._domains = domains
+        self._router = Router(table)
+        self._decoders = {operation.name: Decoder(operation.input) for operation in table if operation.route}
+        self._encoders = {operation.name: Encoder(operation.output) for operation in table if operation.route}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            return
+        request_id = f"{random.getrandbits(_REQUEST_ID_BITS):016X}"  # noqa: S311 - a name, not a secret
+        exchange = _Exchange(scope, receive)
+        try:
+            response = await self._respond(exchange, request_id)
+        except Exception as error:  # noqa: BLE001 - the front's own boundary, behind which is the door's
+            known = self._service.known_error(error, "S3", request_id)
+            response = error_response(known, resource=exchange.path, request_id=request_id, head=scope["method"] == "HEAD")
+        await self._send(response, exchange, request_id, send)
+
+    async def _respond(self, exchange: _Exchange, request_id: str) -> Outgoing:
+        headers = join_headers(exchange.scope["headers"])
+        method, raw_path, query = exchange.scope["method"], exchange.scope["raw_path"], exchange.scope["query_string"]
+        address = parse_address(raw_path, headers.get("host", ""), self._domains)
+        signed = SignedRequest(method=method, path=raw_path, query=query, headers=headers)
+        proven = await self._authenticator.authenticate(signed, exchange.receive)
+        exchange.body = proven.body
+        parameters = parse_query(query) if query else {}
+        operation = self._router.find(method, address.target, parameters, headers)
+        request, document = await self._incoming(operation, address, headers, parameters, proven.body)
+        decoded = self._decoders[operation.name].decode(request, document)
+        output = await self._service.call(operation, decoded, caller=proven.caller, request_id=request_id)
+        status = operation.route.status if operation.route else 200
+        return self._encoders[operation.name].encode(output, status)
+
+    async def _incoming(
+        self, operation: Operation[Any, Any], address: Address, headers: dict[str, str], query: Mapping[str, str], body: RequestBody
+    ) -> tuple[Incoming, bytes]:
+        """The request taken apart, and its document where the operation has one."""
+        check_promises(headers)
+        decoder = self._decoders[operation.name]
+        for name, value in headers.items():
+            if not value.isascii():
+                headers[name] = value.encode("latin-1").decode("utf-8", "surrogateescape")
+        if "aws-chunked" in headers.get("content-encoding", ""):
+            _drop_framing(headers)
+        if decoder.streams:
+            check_length_given(headers)
+            announced = announced_algorithm(headers)
+            if announced is not None:
+                headers.setdefault(_ALGORITHM_HEADER, announced)
+        document = b""
+        if decoder.reads_document:
+            document = await body.read(DOCUMENT_MAX_BYTES)
+            digests = operation.route is not None and operation.route.digest_required
+            _check_document(document, headers, body, required=digests)
+        return Incoming(bucket=address.bucket, key=address.key, headers=headers, query=query, body=body), document
+
+    async def _send(self, response: Outgoing, exchange: _Exchange, request_id: str, send: Send) -> None:
+        headers = [*response.headers, _SERVER, (b"x-amz-request-id", request_id.encode())]
+        if not await exchange.finish():
+            headers.append((b"connection", b"close"))
+        head = exchange.scope["method"] == "HEAD"
+        if isinstance(response.body, bytes):
+            if not head:
+                headers.append((b"content-length", str(len(response.body)).encode()))
+            await send({"type": "http.response.start", "status": response.status, "headers": headers})
+            await send({"type": "http.response.body", "body": response.body})
+            return
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        gone = asyncio.ensure_future(exchange.left())
+        try:
+            async for run in response.body:
+                # sending to a client that left succeeds silently on both servers
+                if gone.done():
+                    return
+                await send({"type": "http.response.body", "body": run, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+        except StorError as error:
+            raise Aborted(error.code) from error
+        finally:
+            gone.cancel()
+
+
+class _Exchange:
+    """One request's connection: what is still to be read of it."""
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self.scope = scope
+        self.receive = receive
+        self.body: RequestBody | None = None
+        self.path: str = scope["raw_path"].decode("latin-1")
+
+    async def left(self) -> None:
+        """Return when the client has gone; what it still sends is of no interest."""
+        while (await self.receive())["type"] != "http.disconnect":
+            pass
+
+    async def finish(self) -> bool:
+        """Read what is left of a small body; False if the connection must not be used again."""
+        if self.body is None:
+            try:
+                self.body = RequestBody.unsigned(self.receive, join_headers(self.scope["headers"]))
+            except StorError:
+                return False
+        return self.body.ended or await self.body.drain(DRAIN_MAX_BYTES)
+
+
+def parse_query(raw: bytes) -> dict[str, str]:
+    """The parameters by name; one without `=` is empty.
+
+    Raises:
+        InvalidArgument: a parameter comes twice. Which one would be obeyed is nothing to guess about.
+        InvalidURI: it is no UTF-8.
+    """
+    found: dict[str, str] = {}
+    for part in filter(None, raw.decode("latin-1").split("&")):
+        name, _, value = part.partition("=")
+        try:
+            name, value = unquote_plus(name, errors="strict"), unquote_plus(value, errors="strict")
+        except UnicodeDecodeError:
+            raise InvalidURI from None
+        if name in found:
+            raise InvalidArgument(f"The parameter {name} was sent more than once.", ArgumentName=name)
+        found[name] = value
+    return found
+
+
+def _drop_framing(headers: dict[str, str]) -> None:
+    """Take `aws-chunked` out of Content-Encoding: it is the transfer's, not the object's (AWS, SigV4 streaming)."""
+    kept = [part.strip() for part in headers.pop("content-encoding").split(",")]
+    kept = [part for part in kept if part and part.lower() != "aws-chunked"]
+    if kept:
+        headers["content-encoding"] = ",".join(kept)
+
+
+def _check_document(document: bytes, headers: Mapping[str, str], body: RequestBody, *, required: bool) -> None:
+    """Verify what the sender says of its XML."""
+    if required:
+        check_digest_given(headers)
+    stated = _CHECKSUMS.decode(Incoming(bucket="", key="", headers=headers, query={}, body=body)) if required else NO_CHECKSUMS
+    trailing = [algorithm for algorithm, _ in body.trailer.items()]
+    claims = Claims.of(headers.get("content-md5"), stated, trailing[0] if trailing else None, fallback=None)
+    digester = Digester(claims.algorithms)
+    digester.update(document)
+    claims.verify(digester, body.trailer)

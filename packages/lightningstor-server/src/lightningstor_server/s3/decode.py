@@ -1,0 +1,172 @@
+"""From a request to an operation's input.
+
+Law: a decoder is compiled once from the input's traits; per request it runs a list of readers. An
+absent field keeps the input's own default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from attrs import frozen
+from lightningstor_types import wire
+from lightningstor_types.errors import InvalidArgument, InvalidRequest, MissingSecurityHeader, NotImplemented
+from lightningstor_types.names import BucketName, ObjectKey
+from lightningstor_types.streams import ByteStream
+
+from lightningstor_server.s3.shapes import Field, fields_of
+from lightningstor_server.s3.text import parser_of
+from lightningstor_server.s3.xml import read_document
+
+_USER_PREFIX: Final = "x-amz-meta-"
+_ABSENT: Final = object()
+
+
+@frozen(kw_only=True)
+class Incoming:
+    """A request, taken apart."""
+
+    bucket: str
+    key: str
+    headers: Mapping[str, str]
+    query: Mapping[str, str]
+    body: ByteStream
+
+
+Read = Callable[[Incoming], Any]
+
+
+class Decoder:
+    """The compiled decoder of one input."""
+
+    def __init__(self, shape: type) -> None:
+        self._shape = shape
+        self._readers = tuple(_compile(shape, ""))
+        self.reads_document = any(field.trait(wire.Element) is not None for field in fields_of(shape))
+        self.streams = any(wire.STREAM in field.traits for field in fields_of(shape))
+
+    def decode(self, request: Incoming, document: bytes = b"") -> Any:  # noqa: ANN401 - the shape's instance
+        """The input.
+
+        Raises:
+            StorError: something in it cannot be read.
+        """
+        values = read_document(self._shape, document) if document else {}
+        for name, read in self._readers:
+            value = read(request)
+            if value is not _ABSENT and value is not None:
+                values[name] = value
+        try:
+            return self._shape(**values)
+        except TypeError:
+            raise InvalidRequest(f"{self._shape.__name__} lacks a parameter that it needs.") from None
+
+
+def _compile(shape: type, prefix: str) -> list[tuple[str, Read]]:
+    found = []
+    for field in fields_of(shape):
+        read = _reader(field, prefix)
+        if read is not None:
+            found.append((field.name, read))
+    return found
+
+
+def _reader(field: Field, prefix: str) -> Read | None:
+    for trait in field.traits:
+        match trait:
+            case wire.Header(name):
+                return _text_reader("headers", prefix + name, field)
+            case wire.Query(name):
+                return _text_reader("query", name, field)
+            case wire.Group(inner):
+                return _group_reader(field, inner)
+            case wire.Place():
+                if trait in _PLACES:
+                    return _PLACES[trait]
+    return None
+
+
+def _text_reader(source: str, name: str, field: Field) -> Read:
+    parse = parser_of(field.kind)
+    plain = field.kind is str
+
+    def from_headers(request: Incoming) -> Any:  # noqa: ANN401 - the field's type
+        text = request.headers.get(name)
+        return _ABSENT if text is None else text if plain else parse(text, name)
+
+    def from_query(request: Incoming) -> Any:  # noqa: ANN401 - the field's type
+        text = request.query.get(name)
+        if text is None or (text == "" and not plain):
+            return _ABSENT
+        return text if plain else parse(text, name)
+
+    return from_headers if source == "headers" else from_query
+
+
+def _group_reader(field: Field, prefix: str) -> Read:
+    readers = tuple(_compile(field.kind, prefix))
+
+    def read(request: Incoming) -> Any:  # noqa: ANN401 - the group's type
+        values = {name: value for name, read in readers if (value := read(request)) is not _ABSENT and value is not None}
+        return field.kind(**values) if values else _ABSENT
+
+    return read
+
+
+def _user_metadata(request: Incoming) -> Any:  # noqa: ANN401 - a mapping, or nothing
+    found = {name[len(_USER_PREFIX) :]: value for name, value in request.headers.items() if name.startswith(_USER_PREFIX)}
+    if not found:
+        return _ABSENT
+    for name, value in found.items():
+        if not name or any("\ud800" <= character <= "\udfff" for character in value):
+            raise InvalidArgument("User metadata have a name, and values of UTF-8.", ArgumentName=_USER_PREFIX + name)
+    return found
+
+
+_PLACES: Final[dict[wire.Place, Read]] = {
+    wire.BUCKET: lambda request: BucketName.parse(request.bucket),
+    wire.KEY: lambda request: ObjectKey.parse(request.key),
+    wire.STREAM: lambda request: request.body,
+    wire.USER_METADATA: _user_metadata,
+}
+
+_ACL: Final = frozenset({"private", "bucket-owner-full-control"})
+_NOT_YET: Final[dict[str, frozenset[str]]] = {
+    # headers that promise something to the sender, with the values that promise only what is so anyway
+    "x-amz-acl": _ACL,
+    "x-amz-bucket-object-lock-enabled": frozenset({"false"}),
+    "x-amz-object-ownership": frozenset({"BucketOwnerEnforced"}),
+    "x-amz-tagging": frozenset({""}),
+    "x-amz-tagging-directive": frozenset({"COPY"}),
+    "x-amz-write-offset-bytes": frozenset(),
+}
+_NOT_YET_PREFIXES: Final = (
+    "x-amz-grant-",
+    "x-amz-object-lock-",
+    "x-amz-server-side-encryption",
+    "x-amz-copy-source-server-side-encryption",
+)
+
+
+def check_promises(headers: Mapping[str, str]) -> None:
+    """Refuse a request that asks for what is not built: to ignore it would be to lie.
+
+    Raises:
+        NotImplemented: a header implies functionality that this server does not have.
+    """
+    for name, value in headers.items():
+        if not name.startswith("x-amz-"):
+            continue
+        if (name in _NOT_YET and value not in _NOT_YET[name]) or name.startswith(_NOT_YET_PREFIXES):
+            raise NotImplemented(Header=name)
+
+
+def check_digest_given(headers: Mapping[str, str]) -> None:
+    """AWS, DeleteObjects: the body is protected by Content-MD5 or by a checksum.
+
+    Raises:
+        MissingSecurityHeader: neither is there.
+    """
+    if "content-md5" not in headers and not any(name.startswith("x-amz-checksum-") for name in headers) and "x-amz-trailer" not in headers:
+        raise MissingSecurityHeader("Missing required header for this request: Content-MD5 OR x-amz-checksum-*")

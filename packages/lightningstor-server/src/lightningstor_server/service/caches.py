@@ -1,0 +1,42 @@
+"""Caches that cannot be stale.
+
+Law: every entry belongs to a generation of the store, read anew on every look-up; a change of
+keys, tenants or buckets counts it on in its own transaction, object writes never do. Negative
+answers are cached alike, so that a probing client costs no more than a true one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Generic, TypeVar
+
+from lightningstor_server.stores.metadata.base import Metadata, Transaction
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class GenerationCache(Generic[K, V]):
+    """A bounded cache in front of the metadata, emptied whenever the generation moves or it is full."""
+
+    def __init__(self, metadata: Metadata, limit: int) -> None:
+        self._metadata = metadata
+        self._limit = limit
+        self._generation = -1
+        self._entries: dict[K, V] = {}
+
+    async def get(self, key: K, load: Callable[[Transaction], Awaitable[V]]) -> V:
+        """The entry of `key`, loaded in the same snapshot as the generation where it is not there."""
+
+        async def look(tx: Transaction) -> V:
+            generation = await tx.configuration.generation()
+            if generation != self._generation or len(self._entries) >= self._limit:
+                self._entries = {}
+                self._generation = generation
+            try:
+                return self._entries[key]
+            except KeyError:
+                value = self._entries[key] = await load(tx)
+                return value
+
+        return await self._metadata.read(look)

@@ -1,0 +1,254 @@
+"""CopyObject and UploadPartCopy.
+
+Law: a copy moves no bytes; it names the pieces of the source's chunks again, in the one
+transaction that reads the source and checks its conditions. Source and destination are authorised
+apart. Only a checksum that the source does not have makes the bytes be read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import attrs
+from lightningstor_types import errors
+from lightningstor_types.buckets import Bucket
+from lightningstor_types.digests import ChecksumAlgorithm, Checksums, ChecksumType, ETag
+from lightningstor_types.names import PART_MAX_BYTES
+from lightningstor_types.objects import ByteRange, CopySource, Object, StorageClass
+from lightningstor_types.operations.common import ReadConditions
+from lightningstor_types.operations.copying import (
+    CopyObject,
+    CopyObjectResult,
+    MetadataDirective,
+    UploadPartCopy,
+    UploadPartCopyResult,
+)
+
+from lightningstor_server.service.bodies import locate
+from lightningstor_server.service.core import Context
+from lightningstor_server.service.integrity import DEFAULT_ALGORITHM, Digester, etag_of
+from lightningstor_server.service.objects import check_metadata, next_revision, replace
+from lightningstor_server.service.operation import Permission, Route, Target, operation
+from lightningstor_server.service.preconditions import check_source, check_write
+from lightningstor_server.service.uploads import enter_part, running_upload
+from lightningstor_server.stores.blobs.base import Piece
+from lightningstor_server.stores.metadata.base import StoredPart, Transaction, Version
+
+_ITSELF: Final = (
+    "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, "
+    "storage class, website redirect location or encryption attributes."
+)
+
+
+def _permissions(request: CopyObject | UploadPartCopy) -> Iterable[Permission]:
+    """The destination first: it is the request's own bucket."""
+    action = "s3:GetObject" if request.source.version_id is None else "s3:GetObjectVersion"
+    return (
+        Permission(action="s3:PutObject", bucket=request.bucket, key=request.key),
+        Permission(action=action, bucket=request.source.bucket, key=request.source.key),
+    )
+
+
+async def _source(tx: Transaction, bucket: Bucket, wanted: CopySource, conditions: ReadConditions) -> Version:
+    """The version that is copied.
+
+    Raises:
+        NoSuchKey, NoSuchVersion: it is not there.
+        PreconditionFailed: it is not wanted.
+    """
+    version = await tx.versions.current(bucket.id, wanted.key)
+    if wanted.version_id is not None and (version is None or wanted.version_id != (version.object.version_id or "null")):
+        raise errors.NoSuchVersion(Key=wanted.key, VersionId=wanted.version_id)
+    if version is None:
+        raise errors.NoSuchKey(Key=wanted.key)
+    check_source(conditions, version.object)
+    return version
+
+
+def _check_owner(ctx: Context, expected: str | None) -> None:
+    """Both buckets were authorised, so both are the caller's project's."""
+    if expected not in {None, ctx.caller.project.canonical_id}:
+        raise errors.AccessDenied
+
+
+@attrs.frozen(kw_only=True)
+class _Computed:
+    """Digests of bytes that had to be read, and the source's revision that they are of."""
+
+    revision: int
+    md5: bytes
+    checksums: Checksums
+
+
+async def _compute(
+    ctx: Context, bucket: Bucket, wanted: CopySource, conditions: ReadConditions, asked: ByteRange | None, algorithm: ChecksumAlgorithm
+) -> _Computed:
+    """Read the source once, for the digests of the range."""
+
+    async def work(tx: Transaction) -> tuple[Version, int, int]:
+        version = await _source(tx, bucket, wanted, conditions)
+        first, length = asked.resolve(version.object.size) if asked else (0, version.object.size)
+        return version, first, length
+
+    version, first, length = await ctx.metadata.read(work)
+    located = await ctx.metadata.read(lambda tx: locate(tx, version.body, first, length))
+    digester = Digester((algorithm,))
+    body = await located.open(ctx.blobs, lambda error: ctx.service.known_error(error, "Copy", ctx.request_id))
+    async for run in body:
+        digester.update(run)
+    return _Computed(revision=version.object.revision, md5=digester.md5, checksums=digester.checksums())
+
+
+async def _share(tx: Transaction, body: int, offset: int, length: int) -> int:
+    """A body of the same bytes: pieces named again, inline ones copied."""
+    located = await locate(tx, body, offset, length)
+    if located.inline is not None:
+        return await tx.bodies.add_inline(located.inline)
+    return await tx.bodies.add_pieces(located.pieces)
+
+
+def _copied(request: CopyObject, source: Object, computed: _Computed | None) -> Object:
+    """The destination as it will be, but for its place in the order."""
+    keeps = request.metadata_directive is MetadataDirective.COPY
+    metadata = source.metadata if keeps else request.metadata
+    if keeps and request.metadata.website_redirect is not None:
+        metadata = attrs.evolve(metadata, website_redirect=request.metadata.website_redirect)
+    return attrs.evolve(
+        source,
+        key=request.key,
+        version_id=None,
+        generation=1,
+        storage_class=request.storage_class or StorageClass.STANDARD,
+        metadata=metadata,
+        parts_count=None,
+        checksums=computed.checksums if computed else source.checksums,
+        checksum_type=ChecksumType.FULL_OBJECT if computed else source.checksum_type,
+    )
+
+
+@operation(
+    CopyObject,
+    Route("PUT", Target.OBJECT, header="x-amz-copy-source"),
+    rpc="ObjectService.CopyObject",
+    action=_permissions,
+)
+async def copy_object(ctx: Context, request: CopyObject) -> CopyObjectResult:
+    """Make an object of the bytes of another. AWS, CopyObject."""
+    destination, origin = ctx.resolved
+    _check_owner(ctx, request.expected_source_owner)
+    check_metadata(request.metadata)
+    itself = origin.id == destination.id and request.source.key == request.key and request.source.version_id is None
+    unchanged = request.metadata_directive is MetadataDirective.COPY and request.metadata.website_redirect is None
+    if itself and unchanged and request.storage_class is None:
+        raise errors.InvalidRequest(_ITSELF)
+    computed = await _missing_checksum(ctx, origin, request)
+    now = ctx.now()
+
+    async def work(tx: Transaction) -> Object:
+        source = await _source(tx, origin, request.source, request.source_conditions)
+        if computed is not None and computed.revision != source.object.revision:
+            raise errors.ConditionalRequestConflict
+        current = await tx.versions.current(destination.id, request.key)
+        check_write(request.conditions, current.object if current else None)
+        revision = await next_revision(tx, destination)
+        item = attrs.evolve(_copied(request, source.object, computed), revision=revision, last_modified=now)
+        body = await _share(tx, source.body, 0, source.object.size)
+        await replace(tx, destination, current, Version(object=item, body=body))
+        return item
+
+    item = await ctx.metadata.commit(work)
+    return CopyObjectResult(etag=item.etag, last_modified=now, checksums=item.checksums, checksum_type=item.checksum_type)
+
+
+async def _missing_checksum(ctx: Context, origin: Bucket, request: CopyObject) -> _Computed | None:
+    """The checksum that the request asks for, where the source does not have it."""
+    algorithm = request.checksum_algorithm
+    if algorithm is None:
+        return None
+    source = await ctx.metadata.read(lambda tx: _source(tx, origin, request.source, request.source_conditions))
+    if getattr(source.object.checksums, algorithm.field) is not None:
+        return None
+    return await _compute(ctx, origin, request.source, request.source_conditions, None, algorithm)
+
+
+def _check_source_range(asked: ByteRange | None, size: int) -> tuple[int, int]:
+    """The range of the source; unlike a read's it must lie within the source as a whole (AWS, UploadPartCopy)."""
+    if asked is None:
+        return 0, size
+    if asked.offset < 0 or asked.limit is None:
+        raise errors.InvalidArgument(
+            "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based "
+            "offsets of the first and last bytes to copy",
+            ArgumentName="x-amz-copy-source-range",
+        )
+    if asked.offset + asked.limit > size:
+        raise errors.InvalidRange(RangeRequested=f"{asked.offset}+{asked.limit}", ActualObjectSize=str(size))
+    return asked.offset, asked.limit
+
+
+@operation(
+    UploadPartCopy,
+    Route("PUT", Target.OBJECT, query=("partNumber", "uploadId"), header="x-amz-copy-source"),
+    rpc="ObjectService.CopyPart",
+    action=_permissions,
+)
+async def upload_part_copy(ctx: Context, request: UploadPartCopy) -> UploadPartCopyResult:
+    """Make a part of the bytes of an object. AWS, UploadPartCopy.
+
+    The part's entity tag is the MD5 of its bytes, so those are read once; they are not written again.
+    """
+    destination, origin = ctx.resolved
+    _check_owner(ctx, request.expected_source_owner)
+    upload = await ctx.metadata.read(lambda tx: running_upload(tx, destination, request.key, request.upload_id))
+    source = await ctx.metadata.read(lambda tx: _source(tx, origin, request.source, request.source_conditions))
+    first, length = _check_source_range(request.source_range, source.object.size)
+    if length > PART_MAX_BYTES:
+        raise errors.EntityTooLarge(ProposedSize=str(length), MaxSizeAllowed=str(PART_MAX_BYTES))
+    algorithm = upload.checksum_algorithm or DEFAULT_ALGORITHM
+    asked = ByteRange(offset=first, limit=length) if length else None
+    computed = await _compute(ctx, origin, request.source, request.source_conditions, asked, algorithm)
+    now = ctx.now()
+    inline = await _inline_of(ctx, source, first, length)
+    chunk = await _written(ctx, inline) if inline else None
+    etag: ETag = etag_of(computed.md5)
+
+    async def work(tx: Transaction) -> None:
+        await running_upload(tx, destination, request.key, request.upload_id)
+        again = await _source(tx, origin, request.source, request.source_conditions)
+        if computed.revision != again.object.revision or again.object.revision != source.object.revision:
+            raise errors.ConditionalRequestConflict
+        if chunk is not None:
+            body = await tx.bodies.add_chunks([piece.chunk for piece in chunk])
+        else:
+            body = await _share(tx, again.body, first, length)
+        part = StoredPart(
+            number=request.part_number, size=length, etag=etag, checksums=computed.checksums, modified=now, body=body
+        )
+        await enter_part(tx, destination, request.upload_id, part)
+
+    try:
+        await ctx.metadata.commit(work)
+    except errors.StorError:
+        await ctx.blobs.delete([(piece.chunk.id, piece.chunk.directory) for piece in chunk or ()])
+        raise
+    shown = computed.checksums if upload.checksum_algorithm else Checksums()
+    return UploadPartCopyResult(etag=etag, last_modified=now, checksums=shown)
+
+
+async def _inline_of(ctx: Context, source: Version, first: int, length: int) -> bytes | None:
+    """The bytes of an inline source: a part is always of chunks, so that completing names pieces alone."""
+    located = await ctx.metadata.read(lambda tx: locate(tx, source.body, first, length))
+    return located.inline
+
+
+async def _written(ctx: Context, content: bytes) -> Sequence[Piece]:
+    """A chunk of those bytes."""
+    writer = ctx.blobs.create()
+    try:
+        await writer.append(content)
+        chunk = await writer.commit()
+    except BaseException:
+        await writer.discard()
+        raise
+    return (Piece(chunk=chunk, offset=0, length=len(content)),)

@@ -1,0 +1,210 @@
+"""ListObjects and ListObjectsV2.
+
+Law: order is the order of the keys' bytes. A delimiter is sought past: once a prefix is rolled up,
+the keys below it are skipped, never walked. A page costs what it shows, however large the bucket.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, Protocol, TypeVar
+
+from attrs import define, field
+from lightningstor_types.buckets import Owner
+from lightningstor_types.errors import InvalidArgument
+from lightningstor_types.names import LIST_MAX_KEYS
+from lightningstor_types.objects import CommonPrefix, ListedObject, Object
+from lightningstor_types.operations.listing import ListObjects, ListObjectsResult, ListObjectsV2, ListObjectsV2Result
+
+from lightningstor_server.service.core import Context
+from lightningstor_server.service.operation import Route, Target, operation
+from lightningstor_server.service.uploads import owner_of
+from lightningstor_server.stores.metadata.base import Transaction
+
+FIRST_LOOK_ROWS: Final = 64
+"""With a delimiter: how many rows are looked at first; doubled while no prefix rolls up."""
+
+
+class _Keyed(Protocol):
+    @property
+    def key(self) -> str: ...
+
+
+E = TypeVar("E", bound=_Keyed)
+Fetch = Callable[[bytes, bytes | None, int], Awaitable[Sequence[E]]]
+"""Entries with first <= key < before, at most so many."""
+
+
+def after(key: bytes) -> bytes:
+    """The least key that follows `key`."""
+    return key + b"\0"
+
+
+def past(prefix: bytes) -> bytes | None:
+    """The least key that follows every key with this prefix; None where there is none."""
+    stripped = prefix.rstrip(b"\xff")
+    return stripped[:-1] + bytes((stripped[-1] + 1,)) if stripped else None
+
+
+@define
+class Page:
+    """What a walk has gathered: entries and prefixes in one order, and whether more follow."""
+
+    entries: list[object] = field(factory=list)
+    prefixes: list[str] = field(factory=list)
+    last: str = ""
+    """The last key or prefix of the page, from which the next one goes on."""
+    truncated: bool = False
+
+    def __len__(self) -> int:
+        return len(self.entries) + len(self.prefixes)
+
+
+async def walk(fetch: Fetch[E], *, prefix: str, delimiter: str, start: bytes, limit: int) -> tuple[list[E], Page]:
+    """Gather one page from `start` on.
+
+    `start` is the first key that may appear. Returns the entries, and the page with its prefixes.
+    """
+    page, entries = Page(), []
+    wanted, stop = prefix.encode(), past(prefix.encode())
+    position: bytes | None = max(start, wanted)
+    rows = limit + 1 if not delimiter else min(limit + 1, FIRST_LOOK_ROWS)
+    while position is not None and limit > 0:
+        found = await fetch(position, stop, rows)
+        ended, position = len(found) < rows, None
+        for entry in found:
+            rolled = _rolled_up(entry.key, prefix, delimiter)
+            if len(page) == limit:
+                page.truncated = True
+                return entries, page
+            if rolled is None:
+                entries.append(entry)
+                page.entries.append(entry)
+                page.last = entry.key
+                continue
+            page.prefixes.append(rolled)
+            page.last = rolled
+            position = past(rolled.encode())
+            rows = min(limit + 1, FIRST_LOOK_ROWS)
+            break
+        else:
+            if not ended:
+                position, rows = after(found[-1].key.encode()), min(2 * rows, LIST_MAX_KEYS)
+    return entries, page
+
+
+def _rolled_up(key: str, prefix: str, delimiter: str) -> str | None:
+    """The common prefix that a key belongs to, if the delimiter rolls it up."""
+    if not delimiter:
+        return None
+    end = key.find(delimiter, len(prefix))
+    return None if end < 0 else key[: end + len(delimiter)]
+
+
+def next_start(marker: str, prefix: str, delimiter: str) -> bytes:
+    """Where a page goes on that ended with `marker`: past the whole prefix where it is a rolled-up one."""
+    if not marker:
+        return b""
+    if marker.startswith(prefix) and _rolled_up(marker, prefix, delimiter) == marker:
+        return past(marker.encode()) or after(marker.encode())
+    return after(marker.encode())
+
+
+def limited(asked: int, name: str) -> int:
+    """The page size that was asked for, at most 1,000.
+
+    Raises:
+        InvalidArgument: it is negative.
+    """
+    if asked < 0:
+        raise InvalidArgument("Argument maxKeys must be an integer between 0 and 2147483647", ArgumentName=name, ArgumentValue=str(asked))
+    return min(asked, LIST_MAX_KEYS)
+
+
+def _listed(item: Object, owner: Owner | None) -> ListedObject:
+    return ListedObject(
+        key=item.key,
+        last_modified=item.last_modified,
+        etag=item.etag,
+        checksum_algorithms=tuple(algorithm.value for algorithm, _ in item.checksums.items()),
+        checksum_type=item.checksum_type,
+        size=item.size,
+        storage_class=item.storage_class,
+        owner=owner,
+    )
+
+
+async def _objects(
+    ctx: Context, prefix: str, delimiter: str, start: bytes, limit: int
+) -> tuple[list[Object], Page]:
+    """A page of the bucket, as one snapshot has it."""
+
+    async def work(tx: Transaction) -> tuple[list[Object], Page]:
+        async def fetch(first: bytes, before: bytes | None, rows: int) -> Sequence[Object]:
+            return await tx.versions.page(ctx.bucket.id, first=first, before=before, limit=rows)
+
+        return await walk(fetch, prefix=prefix, delimiter=delimiter, start=start, limit=limit)
+
+    return await ctx.metadata.read(work)
+
+
+@operation(ListObjects, Route("GET", Target.BUCKET), action="s3:ListBucket")
+async def list_objects(ctx: Context, request: ListObjects) -> ListObjectsResult:
+    """A page by marker. AWS, ListObjects."""
+    limit = limited(request.max_keys, "max-keys")
+    prefix, delimiter, marker = request.prefix or "", request.delimiter or "", request.marker or ""
+    items, page = await _objects(ctx, prefix, delimiter, next_start(marker, prefix, delimiter), limit)
+    owner = owner_of(ctx.caller.project)
+    return ListObjectsResult(
+        name=request.bucket,
+        prefix=prefix,
+        marker=marker,
+        # without a delimiter the caller goes on from the last key it was shown (AWS, ListObjects)
+        next_marker=page.last if page.truncated and delimiter else None,
+        max_keys=limit,
+        delimiter=delimiter or None,
+        encoding_type=request.encoding_type,
+        truncated=page.truncated,
+        objects=tuple(_listed(item, owner) for item in items),
+        common_prefixes=tuple(CommonPrefix(prefix=rolled) for rolled in page.prefixes),
+    )
+
+
+@operation(ListObjectsV2, Route("GET", Target.BUCKET, query=("list-type=2",)), rpc="ObjectService.ListObjects", action="s3:ListBucket")
+async def list_objects_v2(ctx: Context, request: ListObjectsV2) -> ListObjectsV2Result:
+    """A page by token. AWS, ListObjectsV2."""
+    limit = limited(request.max_keys, "max-keys")
+    prefix, delimiter = request.prefix or "", request.delimiter or ""
+    marker = request.start_after or ""
+    if request.continuation_token is not None:
+        marker = _token_key(request.continuation_token)
+    items, page = await _objects(ctx, prefix, delimiter, next_start(marker, prefix, delimiter), limit)
+    owner = owner_of(ctx.caller.project) if request.fetch_owner else None
+    return ListObjectsV2Result(
+        name=request.bucket,
+        prefix=prefix,
+        start_after=request.start_after,
+        continuation_token=request.continuation_token,
+        next_continuation_token=_token(page.last) if page.truncated else None,
+        key_count=len(page),
+        max_keys=limit,
+        delimiter=delimiter or None,
+        encoding_type=request.encoding_type,
+        truncated=page.truncated,
+        objects=tuple(_listed(item, owner) for item in items),
+        common_prefixes=tuple(CommonPrefix(prefix=rolled) for rolled in page.prefixes),
+    )
+
+
+def _token(key: str) -> str:
+    """An opaque token; keys may hold what a header or an XML document cannot."""
+    return base64.urlsafe_b64encode(key.encode()).decode()
+
+
+def _token_key(token: str) -> str:
+    try:
+        return base64.b64decode(token.encode(), altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError):
+        raise InvalidArgument("The continuation token provided is incorrect", ArgumentName="continuation-token") from None

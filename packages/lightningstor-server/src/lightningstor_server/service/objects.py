@@ -1,0 +1,292 @@
+"""PutObject, GetObject, HeadObject, the deletes and UpdateObject.
+
+Law: what is written becomes visible in one transaction, conditions checked inside it; what it
+replaces becomes garbage in the same transaction. Order is the bucket's revision, never a clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+import attrs
+from lightningstor_types import errors
+from lightningstor_types.buckets import Bucket, Usage
+from lightningstor_types.digests import NO_CHECKSUMS, ChecksumType
+from lightningstor_types.names import DELETE_MAX_KEYS, USER_METADATA_MAX_BYTES, ObjectKey
+from lightningstor_types.objects import Object, ObjectMetadata
+from lightningstor_types.operations.objects import (
+    NO_OVERRIDES,
+    DeletedObject,
+    DeleteFailure,
+    DeleteObject,
+    DeleteObjectResult,
+    DeleteObjects,
+    DeleteObjectsResult,
+    GetObject,
+    GetObjectResult,
+    HeadObject,
+    HeadObjectResult,
+    ObjectIdentifier,
+    PutObject,
+    PutObjectResult,
+    ResponseOverrides,
+    UpdateObject,
+    UpdateObjectResult,
+)
+
+from lightningstor_server.service.bodies import Located, ingest, locate
+from lightningstor_server.service.core import Context
+from lightningstor_server.service.integrity import Claims
+from lightningstor_server.service.operation import Permission, Route, Target, operation
+from lightningstor_server.service.preconditions import check_delete, check_read, check_write
+from lightningstor_server.stores.errors import Missing
+from lightningstor_server.stores.metadata.base import Transaction, Version
+
+READ_ATTEMPTS: Final = 3
+"""A read whose chunks vanish between the look-up and the opening was overtaken by an overwrite: look again."""
+
+
+async def next_revision(tx: Transaction, bucket: Bucket) -> int:
+    """This transaction's revision of the bucket.
+
+    Raises:
+        NoSuchBucket: it was deleted meanwhile.
+    """
+    revision = await tx.buckets.advance(bucket.id)
+    if revision is None:
+        raise errors.NoSuchBucket(BucketName=bucket.name)
+    return revision
+
+
+async def replace(tx: Transaction, bucket: Bucket, current: Version | None, new: Version | None) -> None:
+    """Put `new` in the place of `current`, and count the difference; either may be nothing."""
+    if current is not None:
+        await tx.versions.remove(bucket.id, current)
+        await tx.bodies.release(current.body)
+    if new is not None:
+        await tx.versions.insert(bucket.id, new)
+    was = (1, current.object.size) if current else (0, 0)
+    now = (1, new.object.size) if new else (0, 0)
+    await tx.usage.add(bucket, Usage(objects=now[0] - was[0], bytes=now[1] - was[1]))
+
+
+def check_metadata(metadata: ObjectMetadata) -> None:
+    """Refuse user metadata that S3 could not hold.
+
+    Raises:
+        MetadataTooLarge: names and values together exceed 2 KB.
+    """
+    size = sum(len(name) + len(value.encode()) for name, value in metadata.user.items())
+    if size > USER_METADATA_MAX_BYTES:
+        raise errors.MetadataTooLarge(Size=str(size), MaxSizeAllowed=str(USER_METADATA_MAX_BYTES))
+
+
+@operation(PutObject, Route("PUT", Target.OBJECT), rpc="ObjectService.WriteObject", action="s3:PutObject")
+async def put_object(ctx: Context, request: PutObject) -> PutObjectResult:
+    """Receive the body, then make the object visible. AWS, PutObject."""
+    bucket = ctx.bucket
+    check_metadata(request.metadata)
+    claims = Claims.of(request.content_md5, request.checksums, request.checksum_algorithm)
+    if request.conditions.if_match or request.conditions.if_none_match:
+        found = await ctx.metadata.read(lambda tx: tx.versions.current(bucket.id, request.key))
+        check_write(request.conditions, found.object if found else None)
+    ingested = await ingest(ctx.blobs, request.body, claims)
+    now = ctx.now()
+
+    async def work(tx: Transaction) -> None:
+        revision = await next_revision(tx, bucket)
+        current = await tx.versions.current(bucket.id, request.key)
+        check_write(request.conditions, current.object if current else None)
+        item = Object(
+            key=request.key,
+            size=ingested.size,
+            etag=ingested.etag,
+            last_modified=now,
+            revision=revision,
+            storage_class=request.storage_class,
+            checksums=ingested.checksums,
+            checksum_type=ChecksumType.FULL_OBJECT,
+            metadata=request.metadata,
+        )
+        await replace(tx, bucket, current, Version(object=item, body=await ingested.enter(tx)))
+
+    try:
+        await ctx.metadata.commit(work)
+    except errors.StorError:
+        await ingested.abandon(ctx.blobs)
+        raise
+    return PutObjectResult(
+        etag=ingested.etag, checksums=ingested.checksums, checksum_type=ChecksumType.FULL_OBJECT, size=ingested.size
+    )
+
+
+def _overridden(metadata: ObjectMetadata, overrides: ResponseOverrides) -> ObjectMetadata:
+    """The metadata as the reader asked to see them."""
+    asked = {name: value for name, value in attrs.asdict(overrides).items() if value is not None}
+    return attrs.evolve(metadata, **asked) if asked else metadata
+
+
+async def _span(tx: Transaction, request: HeadObject, version: Version) -> tuple[int, int, str | None, Object]:
+    """First byte, length, Content-Range and the object as this read shows it."""
+    item = version.object
+    partial = request.range is not None
+    if request.part_number is not None:
+        if partial:
+            raise errors.InvalidRequest("Cannot specify both Range header and partNumber query parameter.")
+        sizes = (await tx.bodies.get(version.body)).part_sizes or (item.size,)
+        if request.part_number > len(sizes):
+            raise errors.InvalidPartNumber(PartNumberRequested=str(request.part_number), ActualPartCount=str(len(sizes)))
+        first, length = sum(sizes[: request.part_number - 1]), sizes[request.part_number - 1]
+        partial = item.size > 0
+    elif request.range is not None:
+        first, length = request.range.resolve(item.size)
+    else:
+        first, length = 0, item.size
+    if request.checksum_mode is None or length != item.size:
+        # the checksum of the whole is not one of the range (AWS, GetObject)
+        item = attrs.evolve(item, checksums=NO_CHECKSUMS, checksum_type=None)
+    if request.part_number is None and item.parts_count is not None:
+        item = attrs.evolve(item, parts_count=None)
+    if request.overrides is not NO_OVERRIDES:
+        item = attrs.evolve(item, metadata=_overridden(item.metadata, request.overrides))
+    content_range = f"bytes {first}-{first + length - 1}/{version.object.size}" if partial else None
+    return first, length, content_range, item
+
+
+async def _found(tx: Transaction, bucket: Bucket, request: HeadObject) -> Version:
+    """The version that a read is about.
+
+    Raises:
+        NoSuchKey, NoSuchVersion: it is not there.
+        PreconditionFailed, NotModified: it is not wanted.
+    """
+    version = await tx.versions.current(bucket.id, request.key)
+    if request.version_id is not None and (version is None or request.version_id != (version.object.version_id or "null")):
+        raise errors.NoSuchVersion(Key=request.key, VersionId=request.version_id)
+    if version is None:
+        raise errors.NoSuchKey(Key=request.key)
+    check_read(request.conditions, version.object)
+    return version
+
+
+@operation(HeadObject, Route("HEAD", Target.OBJECT), rpc="ObjectService.HeadObject", action="s3:GetObject")
+async def head_object(ctx: Context, request: HeadObject) -> HeadObjectResult:
+    """What GetObject would say, without the bytes. AWS, HeadObject."""
+
+    async def work(tx: Transaction) -> HeadObjectResult:
+        version = await _found(tx, ctx.bucket, request)
+        _, length, content_range, item = await _span(tx, request, version)
+        return HeadObjectResult(object=item, content_length=length, content_range=content_range)
+
+    return await ctx.metadata.read(work)
+
+
+@operation(GetObject, Route("GET", Target.OBJECT), rpc="ObjectService.ReadObject", action="s3:GetObject")
+async def get_object(ctx: Context, request: GetObject) -> GetObjectResult:
+    """Read an object or a range of it; every byte is verified before it leaves. AWS, GetObject."""
+
+    async def work(tx: Transaction) -> tuple[Located, int, str | None, Object]:
+        version = await _found(tx, ctx.bucket, request)
+        first, length, content_range, item = await _span(tx, request, version)
+        return await locate(tx, version.body, first, length), length, content_range, item
+
+    def fault(error: Exception) -> errors.StorError:
+        return ctx.service.known_error(error, "GetObject", ctx.request_id)
+
+    for attempt in range(READ_ATTEMPTS):
+        located, length, content_range, item = await ctx.metadata.read(work)
+        try:
+            body = await located.open(ctx.blobs, fault)
+            return GetObjectResult(object=item, content_length=length, content_range=content_range, body=body)
+        except Missing:
+            if attempt == READ_ATTEMPTS - 1:
+                raise
+    raise errors.InternalError
+
+
+@operation(DeleteObject, Route("DELETE", Target.OBJECT, status=204), rpc="ObjectService.DeleteObject", action="s3:DeleteObject")
+async def delete_object(ctx: Context, request: DeleteObject) -> DeleteObjectResult:
+    """Delete an object; that it is not there is no error. AWS, DeleteObject."""
+    expected = ObjectIdentifier(
+        key=request.key,
+        version_id=request.version_id,
+        etag=request.if_match,
+        last_modified=request.if_match_last_modified,
+        size=request.if_match_size,
+    )
+    await ctx.metadata.commit(lambda tx: _delete(tx, ctx.bucket, expected))
+    return DeleteObjectResult(version_id=request.version_id)
+
+
+async def _delete(tx: Transaction, bucket: Bucket, expected: ObjectIdentifier) -> None:
+    """Delete what is there, if it is what the caller expects."""
+    current = await tx.versions.current(bucket.id, expected.key)
+    if expected.version_id not in {None, "null"}:
+        return
+    check_delete(current.object if current else None, etag=expected.etag, modified=expected.last_modified, size=expected.size)
+    if current is not None:
+        await next_revision(tx, bucket)
+        await replace(tx, bucket, current, None)
+
+
+def _delete_permissions(request: DeleteObjects) -> Iterable[Permission]:
+    """One for every key; the bucket itself where the batch is empty, so that it is resolved."""
+    keys = [identifier.key for identifier in request.objects] or [None]
+    return (Permission(action="s3:DeleteObject", bucket=request.bucket, key=key) for key in dict.fromkeys(keys))
+
+
+@operation(
+    DeleteObjects,
+    Route("POST", Target.BUCKET, query=("delete",), digest_required=True),
+    rpc="ObjectService.DeleteObjects",
+    action=_delete_permissions,
+)
+async def delete_objects(ctx: Context, request: DeleteObjects) -> DeleteObjectsResult:
+    """Delete a batch in one transaction, each key succeeding or failing on its own. AWS, DeleteObjects."""
+    if not request.objects or len(request.objects) > DELETE_MAX_KEYS:
+        raise errors.MalformedXML
+
+    async def one(tx: Transaction, wanted: ObjectIdentifier) -> DeletedObject | DeleteFailure:
+        try:
+            ObjectKey.parse(wanted.key)
+            await _delete(tx, ctx.bucket, wanted)
+        except errors.NoSuchBucket:
+            raise
+        except errors.StorError as error:
+            return DeleteFailure(key=wanted.key, version_id=wanted.version_id, code=error.code, message=error.message)
+        return DeletedObject(key=wanted.key, version_id=wanted.version_id)
+
+    async def work(tx: Transaction) -> list[DeletedObject | DeleteFailure]:
+        return [await one(tx, wanted) for wanted in request.objects]
+
+    outcomes = await ctx.metadata.commit(work)
+    deleted = () if request.quiet else tuple(outcome for outcome in outcomes if isinstance(outcome, DeletedObject))
+    return DeleteObjectsResult(deleted=deleted, errors=tuple(outcome for outcome in outcomes if isinstance(outcome, DeleteFailure)))
+
+
+_UPDATABLE: Final = frozenset(field.name for field in attrs.fields(ObjectMetadata))
+
+
+@operation(UpdateObject, rpc="ObjectService.UpdateObject", action="s3:PutObject")
+async def update_object(ctx: Context, request: UpdateObject) -> UpdateObjectResult:
+    """Replace metadata in place, under the mask's names; the bytes and the entity tag stay."""
+    unknown = set(request.update_mask) - _UPDATABLE
+    if unknown:
+        raise errors.InvalidArgument(f"The update mask names no field of the metadata: {', '.join(sorted(unknown))}")
+    fields = request.update_mask or tuple(_UPDATABLE)
+
+    async def work(tx: Transaction) -> Object:
+        version = await tx.versions.current(ctx.bucket.id, request.key)
+        if version is None:
+            raise errors.NoSuchKey(Key=request.key)
+        if request.if_generation not in {None, version.object.generation}:
+            raise errors.PreconditionFailed(Condition="if_generation")
+        metadata = attrs.evolve(version.object.metadata, **{name: getattr(request.metadata, name) for name in fields})
+        check_metadata(metadata)
+        updated = attrs.evolve(version.object, metadata=metadata, generation=version.object.generation + 1)
+        await next_revision(tx, ctx.bucket)
+        await tx.versions.describe(ctx.bucket.id, attrs.evolve(version, object=updated))
+        return updated
+
+    return UpdateObjectResult(object=await ctx.metadata.commit(work))

@@ -1,0 +1,100 @@
+"""When a request is wanted: RFC 9110 section 13 and S3's conditional writes.
+
+Law: pure. A write's conditions are checked early, to spare the client its body, and again inside
+the transaction, which is what counts.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from typing import Final
+
+from lightningstor_types.digests import ETag
+from lightningstor_types.errors import NoSuchKey, NotImplemented, NotModified, PreconditionFailed
+from lightningstor_types.objects import Object
+from lightningstor_types.operations.common import ReadConditions, WriteConditions
+
+_TAG: Final = re.compile(r'\s*(?:W/)?(?:"([^"]*)"|([^\s",]+))\s*(?:,|$)')
+_SECOND: Final = timedelta(seconds=1)
+
+
+def _matches(condition: str, etag: ETag) -> bool:
+    """Whether a list of entity tags, or `*`, names this one; S3 takes them without quotes too."""
+    return condition.strip() == "*" or any((quoted or bare) == etag for quoted, bare in _TAG.findall(condition))
+
+
+def _whole_seconds(moment: datetime) -> datetime:
+    """HTTP dates have no fractions (RFC 9110 section 5.6.7)."""
+    return moment.replace(microsecond=0)
+
+
+def check_read(conditions: ReadConditions, item: Object) -> None:
+    """Check in the order of RFC 9110 section 13.2.2.
+
+    Raises:
+        PreconditionFailed: If-Match or If-Unmodified-Since does not hold.
+        NotModified: If-None-Match or If-Modified-Since does not hold.
+    """
+    modified = _whole_seconds(item.last_modified)
+    if conditions.if_match is not None:
+        if not _matches(conditions.if_match, item.etag):
+            raise PreconditionFailed(Condition="If-Match")
+    elif conditions.if_unmodified_since is not None and modified > conditions.if_unmodified_since:
+        raise PreconditionFailed(Condition="If-Unmodified-Since")
+    if conditions.if_none_match is not None:
+        if _matches(conditions.if_none_match, item.etag):
+            raise NotModified(ETag=item.etag)
+    elif conditions.if_modified_since is not None and modified <= conditions.if_modified_since:
+        raise NotModified(ETag=item.etag)
+
+
+def check_source(conditions: ReadConditions, source: Object) -> None:
+    """A copy's source conditions: as a read's, and every failure is 412 (AWS, CopyObject).
+
+    Raises:
+        PreconditionFailed: one does not hold.
+    """
+    try:
+        check_read(conditions, source)
+    except NotModified:
+        raise PreconditionFailed(Condition="x-amz-copy-source-If-None-Match or -If-Modified-Since") from None
+
+
+def check_write(conditions: WriteConditions, current: Object | None) -> None:
+    """Check a conditional write against what is there now.
+
+    Raises:
+        PreconditionFailed: there is an object, or one of another entity tag.
+        NoSuchKey: If-Match and there is no object.
+        NotImplemented: If-None-Match with anything but `*`, which S3 does not take.
+    """
+    if conditions.if_none_match is not None:
+        if conditions.if_none_match.strip() != "*":
+            raise NotImplemented(Header="If-None-Match")
+        if current is not None:
+            raise PreconditionFailed(Condition="If-None-Match")
+    if conditions.if_match is not None:
+        if current is None:
+            raise NoSuchKey
+        if not _matches(conditions.if_match, current.etag):
+            raise PreconditionFailed(Condition="If-Match")
+
+
+def check_delete(current: Object | None, *, etag: str | None, modified: datetime | None, size: int | None) -> None:
+    """Check a conditional delete (AWS, "Conditional deletes").
+
+    Raises:
+        PreconditionFailed: what is there is another object.
+        NoSuchKey: nothing is there, and something was expected.
+    """
+    if etag is None and modified is None and size is None:
+        return
+    if current is None:
+        raise NoSuchKey
+    if etag is not None and not _matches(etag, current.etag):
+        raise PreconditionFailed(Condition="If-Match")
+    if modified is not None and abs(current.last_modified - modified) >= _SECOND:
+        raise PreconditionFailed(Condition="x-amz-if-match-last-modified-time")
+    if size is not None and size != current.size:
+        raise PreconditionFailed(Condition="x-amz-if-match-size")

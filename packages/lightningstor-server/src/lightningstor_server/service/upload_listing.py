@@ -1,0 +1,118 @@
+"""ListParts and ListMultipartUploads.
+
+Law: as for listings of objects; uploads of one key are ordered by the revision that began them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lightningstor_types.digests import NO_CHECKSUMS, Checksums
+from lightningstor_types.objects import CommonPrefix
+from lightningstor_types.operations.upload_listing import (
+    ListMultipartUploads,
+    ListMultipartUploadsResult,
+    ListParts,
+    ListPartsResult,
+)
+from lightningstor_types.uploads import MultipartUpload, Part
+
+from lightningstor_server.service.core import Context
+from lightningstor_server.service.listing import Page, limited, next_start, walk
+from lightningstor_server.service.operation import Route, Target, operation
+from lightningstor_server.service.uploads import owner_of, running_upload
+from lightningstor_server.stores.metadata.base import StoredPart, Transaction, Upload
+
+
+@operation(
+    ListParts, Route("GET", Target.OBJECT, query=("uploadId",)), rpc="ObjectService.ListParts", action="s3:ListMultipartUploadParts"
+)
+async def list_parts(ctx: Context, request: ListParts) -> ListPartsResult:
+    """A page of parts. AWS, ListParts."""
+    limit = limited(request.max_parts, "max-parts")
+    marker = max(0, request.part_number_marker)
+
+    async def work(tx: Transaction) -> tuple[Upload, Sequence[StoredPart]]:
+        upload = await running_upload(tx, ctx.bucket, request.key, request.upload_id)
+        return upload, await tx.uploads.parts(upload.id, marker, limit + 1)
+
+    upload, found = await ctx.metadata.read(work)
+    owner = owner_of(ctx.caller.project)
+    shown = found[:limit]
+    truncated = len(found) > limit and limit > 0
+
+    def checksums(part: StoredPart) -> Checksums:
+        return part.checksums if upload.checksum_algorithm else NO_CHECKSUMS
+
+    return ListPartsResult(
+        bucket=request.bucket,
+        key=request.key,
+        upload_id=upload.id,
+        initiator=owner,
+        owner=owner,
+        storage_class=upload.storage_class,
+        part_number_marker=marker,
+        next_part_number_marker=shown[-1].number if shown else 0,
+        max_parts=limit,
+        truncated=truncated,
+        checksum_algorithm=upload.checksum_algorithm,
+        checksum_type=upload.checksum_type,
+        parts=tuple(
+            Part(number=part.number, last_modified=part.modified, etag=part.etag, size=part.size, checksums=checksums(part))
+            for part in shown
+        ),
+    )
+
+
+@operation(
+    ListMultipartUploads,
+    Route("GET", Target.BUCKET, query=("uploads",)),
+    rpc="ObjectService.ListUploads",
+    action="s3:ListBucketMultipartUploads",
+)
+async def list_multipart_uploads(ctx: Context, request: ListMultipartUploads) -> ListMultipartUploadsResult:
+    """A page of uploads. AWS, ListMultipartUploads."""
+    limit = limited(request.max_uploads, "max-uploads")
+    prefix, delimiter = request.prefix or "", request.delimiter or ""
+    key_marker, upload_marker = request.key_marker or "", request.upload_id_marker or ""
+    # without a key marker the upload marker is ignored (AWS, ListMultipartUploads)
+    resumes = bool(key_marker and upload_marker)
+
+    async def work(tx: Transaction) -> tuple[list[Upload], Page]:
+        async def fetch(first: bytes, before: bytes | None, rows: int) -> Sequence[Upload]:
+            behind = upload_marker if resumes and first == key_marker.encode() else ""
+            return await tx.uploads.page(ctx.bucket.id, first=first, after_upload=behind, before=before, limit=rows)
+
+        # the marker's own key appears only where some of its uploads are still to come
+        start = key_marker.encode() if resumes else next_start(key_marker, prefix, delimiter)
+        return await walk(fetch, prefix=prefix, delimiter=delimiter, start=start, limit=limit)
+
+    uploads, page = await ctx.metadata.read(work)
+    owner = owner_of(ctx.caller.project)
+    last = uploads[-1] if uploads and page.last == uploads[-1].key else None
+    return ListMultipartUploadsResult(
+        bucket=request.bucket,
+        key_marker=key_marker,
+        upload_id_marker=upload_marker if key_marker else "",
+        next_key_marker=page.last if page.truncated else None,
+        next_upload_id_marker=last.id if page.truncated and last else None,
+        prefix=prefix,
+        delimiter=delimiter or None,
+        encoding_type=request.encoding_type,
+        max_uploads=limit,
+        truncated=page.truncated,
+        uploads=tuple(
+            MultipartUpload(
+                key=upload.key,
+                upload_id=upload.id,
+                initiator=owner,
+                owner=owner,
+                storage_class=upload.storage_class,
+                initiated=upload.initiated,
+                checksum_algorithm=upload.checksum_algorithm,
+                checksum_type=upload.checksum_type,
+            )
+            for upload in uploads
+        ),
+        common_prefixes=tuple(CommonPrefix(prefix=rolled) for rolled in page.prefixes),
+    )

@@ -1,0 +1,286 @@
+"""What the metadata store promises.
+
+Law: everything of one request happens in one transaction. `Metadata.commit` returns when the
+transaction is durable (one fsync for all that waited together); what raises inside leaves no
+trace. Work is handed over as a callable, since a failed batch is run again; it must not do
+anything but talk to its transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from attrs import frozen
+from lightningstor_types.buckets import Bucket, Usage
+from lightningstor_types.digests import ChecksumAlgorithm, Checksums, ChecksumType, ETag
+from lightningstor_types.names import PART_NUMBER_MAX
+from lightningstor_types.objects import Object, ObjectMetadata, StorageClass
+from lightningstor_types.tenants import Project, Role
+
+from lightningstor_server.stores.blobs.base import Chunk, Piece
+
+T = TypeVar("T")
+
+
+@frozen(kw_only=True)
+class Version:
+    """A version of an object, with the body that holds its bytes."""
+
+    object: Object
+    body: int
+
+
+@frozen(kw_only=True)
+class Body:
+    """Bytes as the metadata know them: inline, or pieces of chunks."""
+
+    inline: bytes | None
+    part_sizes: tuple[int, ...]
+    """The sizes of the parts it was completed from; empty for a body written as a whole."""
+
+
+@frozen(kw_only=True)
+class Upload:
+    """A multipart upload. `completed` is what it became, kept so that a retry gets the same answer."""
+
+    id: str
+    bucket: int
+    key: str
+    ordinal: int
+    """The bucket's revision that began it: the order among uploads of one key."""
+    initiated: datetime
+    metadata: ObjectMetadata
+    storage_class: StorageClass
+    checksum_algorithm: ChecksumAlgorithm | None
+    checksum_type: ChecksumType | None
+    completed: str | None = None
+
+
+@frozen(kw_only=True)
+class StoredPart:
+    """A part of an upload."""
+
+    number: int
+    size: int
+    etag: ETag
+    checksums: Checksums
+    modified: datetime
+    body: int
+
+
+@frozen(kw_only=True)
+class AccessKey:
+    """A key and the principal it speaks for. `secret` is sealed under the master key."""
+
+    id: str
+    secret: bytes
+    project: Project
+    principal: str
+    role: Role
+    active: bool
+
+
+class Buckets(Protocol):
+    """The buckets."""
+
+    async def create(self, bucket: Bucket, namespace: str) -> Bucket | None:
+        """Enter a bucket (its id is assigned); None if the name is taken within `namespace`."""
+
+    async def find(self, namespace: str, name: str) -> Bucket | None:
+        """The bucket of that name."""
+
+    async def page(self, project: int, prefix: str, after: str, limit: int) -> Sequence[Bucket]:
+        """The project's buckets behind `after`, by name."""
+
+    async def delete(self, bucket: int) -> bool:
+        """Remove it; False if it holds versions or running uploads."""
+
+    async def advance(self, bucket: int) -> int | None:
+        """The bucket's next revision, which is this transaction's; None if the bucket is gone."""
+
+    async def update(self, bucket: Bucket) -> bool:
+        """Store its labels and count its generation on; False if it is gone."""
+
+
+class Versions(Protocol):
+    """The versions of objects."""
+
+    async def current(self, bucket: int, key: str) -> Version | None:
+        """The version that a read without a version id sees."""
+
+    async def insert(self, bucket: int, version: Version) -> None:
+        """Enter a version as the current one. What was current must be gone or superseded."""
+
+    async def remove(self, bucket: int, version: Version) -> None:
+        """Remove a version's row; its body is released apart."""
+
+    async def describe(self, bucket: int, version: Version) -> None:
+        """Replace the metadata and generation of a version that is there."""
+
+    async def page(self, bucket: int, *, first: bytes, before: bytes | None, limit: int) -> Sequence[Object]:
+        """Current versions with `first` <= key < `before`, by the bytes of the key."""
+
+
+class Bodies(Protocol):
+    """Bodies and the chunks they are made of. A chunk belongs to every body that has a piece of it."""
+
+    async def add_inline(self, content: bytes) -> int:
+        """Keep a small body in the metadata; returns its id."""
+
+    async def add_chunks(self, chunks: Iterable[Chunk]) -> int:
+        """Enter new chunks and the body that they make; returns its id."""
+
+    async def add_pieces(self, pieces: Iterable[Piece], part_sizes: Sequence[int] = ()) -> int:
+        """Make a body of pieces of chunks that are there; moves no bytes. Returns its id."""
+
+    async def get(self, body: int) -> Body:
+        """The body.
+
+        Raises:
+            Corrupted: it is inline and does not match its checksum.
+        """
+
+    async def pieces(self, body: int, offset: int, length: int) -> Sequence[Piece]:
+        """The pieces that make up a range of a body that is not inline."""
+
+    async def release(self, body: int) -> None:
+        """Drop a body; chunks that nothing refers to any more become garbage in this transaction."""
+
+
+class Chunks(Protocol):
+    """What the sweeper needs to know."""
+
+    async def garbage(self, before: datetime, limit: int) -> Sequence[tuple[bytes, str]]:
+        """Chunks that became garbage before then, as (id, directory)."""
+
+    async def forget(self, chunks: Sequence[bytes]) -> None:
+        """Remove the rows of garbage chunks whose files are gone."""
+
+    async def unknown(self, chunks: Sequence[bytes]) -> set[bytes]:
+        """Which of these no row knows."""
+
+    async def forget_completed(self, before: datetime) -> None:
+        """Remove the rows of uploads that were completed before then."""
+
+
+class Uploads(Protocol):
+    """Multipart uploads and their parts."""
+
+    async def create(self, upload: Upload) -> None:
+        """Enter an upload."""
+
+    async def get(self, bucket: int, key: str, upload: str) -> Upload | None:
+        """The upload, complete or not."""
+
+    async def complete(self, upload: str, answer: str, moment: datetime) -> None:
+        """Keep what the upload became, without the rows of its parts; their bodies are released apart."""
+
+    async def delete(self, upload: str) -> None:
+        """Remove the upload, with the rows of its parts; their bodies are released apart."""
+
+    async def put_part(self, upload: str, part: StoredPart) -> StoredPart | None:
+        """Enter a part; returns the one it replaced, whose body the caller releases."""
+
+    async def parts(self, upload: str, after: int = 0, limit: int = PART_NUMBER_MAX) -> Sequence[StoredPart]:
+        """The parts with numbers above `after`, ascending."""
+
+    async def page(self, bucket: int, *, first: bytes, after_upload: str, before: bytes | None, limit: int) -> Sequence[Upload]:
+        """Uploads that are not complete with `first` <= key < `before`, by (key, order of creation).
+
+        With `after_upload`, those of the key `first` start behind that upload.
+        """
+
+
+class Tenants(Protocol):
+    """Organisations, projects, principals and their keys."""
+
+    async def key(self, access_key: str) -> AccessKey | None:
+        """The key and whom it speaks for."""
+
+    async def put_project(self, project: Project) -> Project:
+        """Create or update a project and its organisation, by their names; returns it with its ids."""
+
+    async def project(self, organisation: str, name: str) -> Project | None:
+        """The project."""
+
+    async def project_by_id(self, project: int) -> Project | None:
+        """The project."""
+
+    async def put_key(self, key: AccessKey) -> None:
+        """Create or replace a key, and its principal."""
+
+    async def keys(self, project: int) -> Sequence[AccessKey]:
+        """The keys of a project."""
+
+
+class UsageCounts(Protocol):
+    """What buckets, projects and organisations hold."""
+
+    async def add(self, bucket: Bucket, delta: Usage) -> None:
+        """Count for the bucket, its project and its organisation."""
+
+    async def of(self, bucket: Bucket) -> tuple[Usage, Usage, Usage]:
+        """The counts of the bucket, its project and its organisation."""
+
+
+class Configuration(Protocol):
+    """Settings of the store itself, and the generation that every cache is checked against."""
+
+    async def generation(self) -> int:
+        """Counts every change of keys, tenants, buckets and their settings; never object writes."""
+
+    async def bump(self) -> None:
+        """Count the generation on: what is cached of all those is void from this commit on."""
+
+    async def get(self, name: str) -> str | None:
+        """A setting."""
+
+    async def set(self, name: str, value: str) -> None:
+        """Keep a setting."""
+
+
+class Transaction(Protocol):
+    """One transaction's view of everything."""
+
+    @property
+    def buckets(self) -> Buckets: ...
+    @property
+    def versions(self) -> Versions: ...
+    @property
+    def bodies(self) -> Bodies: ...
+    @property
+    def chunks(self) -> Chunks: ...
+    @property
+    def uploads(self) -> Uploads: ...
+    @property
+    def tenants(self) -> Tenants: ...
+    @property
+    def usage(self) -> UsageCounts: ...
+    @property
+    def configuration(self) -> Configuration: ...
+
+
+Work = Callable[[Transaction], Awaitable[T]]
+
+
+class Metadata(Protocol):
+    """The metadata store."""
+
+    async def read(self, work: Work[T]) -> T:
+        """Run `work` on one consistent snapshot. It must not write."""
+
+    async def commit(self, work: Work[T]) -> T:
+        """Run `work` in a transaction and return once it is durable.
+
+        `work` may run more than once; only the last run counts.
+
+        Raises:
+            NoRoom: the medium is full; nothing was kept.
+            Unavailable: the engine did not answer in time; nothing was kept.
+            Broken: the engine failed; this process must end.
+        """
+
+    async def close(self) -> None:
+        """Finish what was handed in, then release everything."""

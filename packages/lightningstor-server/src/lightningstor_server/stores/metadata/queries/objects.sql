@@ -1,0 +1,17 @@
+-- name: current
+SELECT key, revision, version_id, generation, size, etag, modified, storage_class, sums, sum_type, parts_count, meta, body
+FROM versions WHERE bucket = $1 AND key = $2 AND superseded IS NULL
+-- name: insert
+INSERT INTO versions (bucket, key, revision, version_id, delete_marker, generation, size, etag, modified, storage_class, sums, sum_type,
+                      parts_count, meta, body)
+VALUES ($1, $2, $3, $4, 0, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+-- name: remove
+DELETE FROM versions WHERE bucket = $1 AND key = $2 AND revision = $3
+-- name: describe
+UPDATE versions SET meta = $1, generation = $2 WHERE bucket = $3 AND key = $4 AND revision = $5
+-- name: page
+SELECT key, revision, version_id, generation, size, etag, modified, storage_class, sums, sum_type, parts_count, '', body
+FROM versions WHERE bucket = $1 AND superseded IS NULL AND key >= $2 ORDER BY key LIMIT $3
+-- name: page_before
+SELECT key, revision, version_id, generation, size, etag, modified, storage_class, sums, sum_type, parts_count, '', body
+FROM versions WHERE bucket = $1 AND superseded IS NULL AND key >= $2 AND key < $3 ORDER BY key LIMIT $4

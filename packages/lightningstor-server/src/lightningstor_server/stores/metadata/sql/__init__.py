@@ -1,0 +1,55 @@
+"""The one implementation of the metadata store, over a `Database`.
+
+Law: no rule of S3 stands here. A class here answers one Protocol of `base` with named statements.
+"""
+
+from __future__ import annotations
+
+from lightningstor_server.stores.metadata.base import Work
+from lightningstor_server.stores.metadata.database import Connection, Database, T
+from lightningstor_server.stores.metadata.sql.bodies import SqlBodies, SqlChunks
+from lightningstor_server.stores.metadata.sql.buckets import SqlBuckets, SqlConfiguration, SqlUsageCounts
+from lightningstor_server.stores.metadata.sql.tenants import SqlTenants
+from lightningstor_server.stores.metadata.sql.uploads import SqlUploads
+from lightningstor_server.stores.metadata.sql.versions import SqlVersions
+
+
+class SqlTransaction:
+    """Everything, as one transaction sees it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.buckets = SqlBuckets(connection)
+        self.versions = SqlVersions(connection)
+        self.bodies = SqlBodies(connection)
+        self.chunks = SqlChunks(connection)
+        self.uploads = SqlUploads(connection)
+        self.tenants = SqlTenants(connection)
+        self.usage = SqlUsageCounts(connection)
+        self.configuration = SqlConfiguration(connection)
+
+
+class SqlMetadata:
+    """`Metadata` over any engine."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._transactions: dict[int, SqlTransaction] = {}
+
+    def _transaction(self, connection: Connection) -> SqlTransaction:
+        """The view of a connection; connections are few and live as long as the store."""
+        found = self._transactions.get(id(connection))
+        if found is None:
+            found = self._transactions[id(connection)] = SqlTransaction(connection)
+        return found
+
+    async def read(self, work: Work[T]) -> T:
+        """See `Metadata.read`."""
+        return await self._database.read(lambda connection: work(self._transaction(connection)))
+
+    async def commit(self, work: Work[T]) -> T:
+        """See `Metadata.commit`."""
+        return await self._database.commit(lambda connection: work(self._transaction(connection)))
+
+    async def close(self) -> None:
+        """See `Metadata.close`."""
+        await self._database.close()

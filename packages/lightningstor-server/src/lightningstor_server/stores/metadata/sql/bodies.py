@@ -1,0 +1,126 @@
+"""Bodies, pieces and chunks in SQL.
+
+Law: as the package's. A chunk is owned by rows, never by a counter: it is garbage when no piece
+names it, decided in the transaction that removed the last one.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from awscrt.checksums import crc32c
+
+from lightningstor_server.stores.blobs.base import Chunk, Piece
+from lightningstor_server.stores.errors import Corrupted
+from lightningstor_server.stores.metadata.base import Body
+from lightningstor_server.stores.metadata.database import Connection
+from lightningstor_server.stores.metadata.records import to_micros
+from lightningstor_server.stores.metadata.statements import statements
+
+_BODIES = statements("bodies")
+_UPLOADS = statements("uploads")
+
+
+class SqlBodies:
+    """`Bodies` in SQL."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def add_inline(self, content: bytes) -> int:
+        """See `Bodies.add_inline`."""
+        return await self._inserted(_BODIES["add_inline"], (content, crc32c(content)))
+
+    async def add_chunks(self, chunks: Iterable[Chunk]) -> int:
+        """See `Bodies.add_chunks`."""
+        entered = list(chunks)
+        for chunk in entered:
+            values = (chunk.id, chunk.directory, chunk.length, chunk.block_sums, chunk.format)
+            await self._connection.run(_BODIES["add_chunk"], values)
+        return await self.add_pieces(Piece(chunk=chunk, offset=0, length=chunk.length) for chunk in entered)
+
+    async def add_pieces(self, pieces: Iterable[Piece], part_sizes: Sequence[int] = ()) -> int:
+        """See `Bodies.add_pieces`."""
+        body = await self._inserted(_BODIES["add"], (json.dumps(part_sizes) if part_sizes else None,))
+        start = 0
+        for piece in pieces:
+            await self._connection.run(_BODIES["add_piece"], (body, start, piece.chunk.id, piece.offset, piece.length))
+            start += piece.length
+        return body
+
+    async def get(self, body: int) -> Body:
+        """See `Bodies.get`."""
+        row = await self._connection.row(_BODIES["get"], (body,))
+        if row is None:
+            raise Corrupted(f"body {body} is named by a row and is not there")
+        inline, inline_sum, part_sizes = row
+        if inline is not None and crc32c(inline) != inline_sum:
+            raise Corrupted(f"body {body} does not match its checksum")
+        return Body(inline=inline, part_sizes=tuple(json.loads(part_sizes)) if part_sizes else ())
+
+    async def pieces(self, body: int, offset: int, length: int) -> Sequence[Piece]:
+        """See `Bodies.pieces`."""
+        end = offset + length
+        found = []
+        for start, chunk_offset, size, *chunk in await self._connection.rows(_BODIES["pieces"], (body, end, offset)):
+            skipped = max(0, offset - start)
+            id_, directory, chunk_length, block_sums, format_ = chunk
+            found.append(
+                Piece(
+                    chunk=Chunk(id=id_, directory=directory, length=chunk_length, block_sums=block_sums, format=format_),
+                    offset=chunk_offset + skipped,
+                    length=min(size, end - start) - skipped,
+                )
+            )
+        if sum(piece.length for piece in found) != length:
+            raise Corrupted(f"the pieces of body {body} do not make up the range {offset}+{length}")
+        return found
+
+    async def release(self, body: int) -> None:
+        """See `Bodies.release`."""
+        chunks = await self._connection.rows(_BODIES["chunks"], (body,))
+        if chunks:
+            await self._connection.run(_BODIES["remove_pieces"], (body,))
+        await self._connection.run(_BODIES["remove"], (body,))
+        now = time.time_ns() // 1000
+        for chunk, directory in chunks:
+            if await self._connection.row(_BODIES["drop_unreferenced"], (chunk,)):
+                await self._connection.run(_BODIES["add_garbage"], (chunk, directory, now))
+
+    async def _inserted(self, statement: str, values: Sequence[str | bytes | int | None]) -> int:
+        row = await self._connection.row(statement, values)
+        if row is None:
+            raise Corrupted("an insert returned no id")
+        return int(row[0])
+
+
+class SqlChunks:
+    """`Chunks` in SQL."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def garbage(self, before: datetime, limit: int) -> Sequence[tuple[bytes, str]]:
+        """See `Chunks.garbage`."""
+        return [(chunk, directory) for chunk, directory in await self._connection.rows(_BODIES["garbage"], (to_micros(before), limit))]
+
+    async def forget(self, chunks: Sequence[bytes]) -> None:
+        """See `Chunks.forget`."""
+        for chunk in chunks:
+            await self._connection.run(_BODIES["forget_garbage"], (chunk,))
+
+    async def unknown(self, chunks: Sequence[bytes]) -> set[bytes]:
+        """See `Chunks.unknown`."""
+        found = set()
+        for chunk in chunks:
+            row = await self._connection.row(_BODIES["known"], (chunk,))
+            if row is None or not row[0]:
+                found.add(chunk)
+        return found
+
+    async def forget_completed(self, before: datetime) -> None:
+        """See `Chunks.forget_completed`."""
+        await self._connection.run(_UPLOADS["forget_completed"], (to_micros(before),))

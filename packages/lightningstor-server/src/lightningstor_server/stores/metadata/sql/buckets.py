@@ -1,0 +1,114 @@
+"""Buckets, their usage and the store's configuration in SQL.
+
+Law: as the package's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import attrs
+from lightningstor_types.buckets import Bucket, Usage
+
+from lightningstor_server.stores.metadata.database import Connection
+from lightningstor_server.stores.metadata.records import bucket_of, to_micros
+from lightningstor_server.stores.metadata.statements import statements
+
+_BUCKETS = statements("buckets")
+_CONFIGURATION = statements("configuration")
+
+
+def _scopes(bucket: Bucket) -> tuple[str, str, str]:
+    return f"b{bucket.id}", f"p{bucket.project_id}", f"o{bucket.organisation_id}"
+
+
+class SqlBuckets:
+    """`Buckets` in SQL."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def create(self, bucket: Bucket, namespace: str) -> Bucket | None:
+        """See `Buckets.create`."""
+        values = (namespace, bucket.name, bucket.organisation_id, bucket.project_id, bucket.region, to_micros(bucket.created))
+        row = await self._connection.row(_BUCKETS["create"], values)
+        if row is None:
+            return None
+        created = attrs.evolve(bucket, id=row[0], generation=1)
+        for scope in _scopes(created):
+            await self._connection.run(_CONFIGURATION["open_usage"], (scope,))
+        return created
+
+    async def find(self, namespace: str, name: str) -> Bucket | None:
+        """See `Buckets.find`."""
+        row = await self._connection.row(_BUCKETS["find"], (namespace, name))
+        return bucket_of(row) if row else None
+
+    async def page(self, project: int, prefix: str, after: str, limit: int) -> Sequence[Bucket]:
+        """See `Buckets.page`."""
+        return [bucket_of(row) for row in await self._connection.rows(_BUCKETS["page"], (project, after, prefix, limit))]
+
+    async def delete(self, bucket: int) -> bool:
+        """See `Buckets.delete`."""
+        busy = await self._connection.row(_BUCKETS["busy"], (bucket,))
+        if busy is None or busy[0]:
+            return False
+        await self._connection.run(_BUCKETS["delete_completed_uploads"], (bucket,))
+        await self._connection.run(_CONFIGURATION["close_usage"], (f"b{bucket}",))
+        return await self._connection.row(_BUCKETS["delete"], (bucket,)) is not None
+
+    async def advance(self, bucket: int) -> int | None:
+        """See `Buckets.advance`."""
+        row = await self._connection.row(_BUCKETS["advance"], (bucket,))
+        return row[0] if row else None
+
+    async def update(self, bucket: Bucket) -> bool:
+        """See `Buckets.update`."""
+        return await self._connection.row(_BUCKETS["update"], (json.dumps(dict(bucket.labels)), bucket.id)) is not None
+
+
+class SqlUsageCounts:
+    """`UsageCounts` in SQL."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def add(self, bucket: Bucket, delta: Usage) -> None:
+        """See `UsageCounts.add`."""
+        values = (delta.objects, delta.bytes, delta.uploads_bytes, *_scopes(bucket))
+        await self._connection.run(_CONFIGURATION["add_usage"], values)
+
+    async def of(self, bucket: Bucket) -> tuple[Usage, Usage, Usage]:
+        """See `UsageCounts.of`."""
+        of_bucket, of_project, of_organisation = [await self._scope(scope) for scope in _scopes(bucket)]
+        return of_bucket, of_project, of_organisation
+
+    async def _scope(self, scope: str) -> Usage:
+        row = await self._connection.row(_CONFIGURATION["usage"], (scope,))
+        return Usage(objects=row[0], bytes=row[1], uploads_bytes=row[2]) if row else Usage()
+
+
+class SqlConfiguration:
+    """`Configuration` in SQL."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def generation(self) -> int:
+        """See `Configuration.generation`."""
+        row = await self._connection.row(_CONFIGURATION["generation"])
+        return int(row[0]) if row else 0
+
+    async def bump(self) -> None:
+        """See `Configuration.bump`."""
+        await self._connection.run(_CONFIGURATION["bump"])
+
+    async def get(self, name: str) -> str | None:
+        """See `Configuration.get`."""
+        row = await self._connection.row(_CONFIGURATION["get"], (name,))
+        return row[0] if row else None
+
+    async def set(self, name: str, value: str) -> None:
+        """See `Configuration.set`."""
+        await self._connection.run(_CONFIGURATION["set"], (name, value))

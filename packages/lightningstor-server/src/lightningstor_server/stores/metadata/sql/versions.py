@@ -1,0 +1,70 @@
+"""Versions of objects in SQL.
+
+Law: as the package's. Reads and listings go through the index of current versions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lightningstor_types.objects import Object
+
+from lightningstor_server.stores.metadata.base import Version
+from lightningstor_server.stores.metadata.database import Connection
+from lightningstor_server.stores.metadata.records import checksums_text, metadata_text, object_of, to_micros
+from lightningstor_server.stores.metadata.statements import statements
+
+_OBJECTS = statements("objects")
+
+
+class SqlVersions:
+    """`Versions` in SQL."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def current(self, bucket: int, key: str) -> Version | None:
+        """See `Versions.current`."""
+        row = await self._connection.row(_OBJECTS["current"], (bucket, key.encode()))
+        return Version(object=object_of(row), body=row[-1]) if row else None
+
+    async def insert(self, bucket: int, version: Version) -> None:
+        """See `Versions.insert`."""
+        item = version.object
+        await self._connection.run(
+            _OBJECTS["insert"],
+            (
+                bucket,
+                item.key.encode(),
+                item.revision,
+                item.version_id,
+                item.generation,
+                item.size,
+                item.etag,
+                to_micros(item.last_modified),
+                item.storage_class,
+                checksums_text(item.checksums),
+                item.checksum_type,
+                item.parts_count,
+                metadata_text(item.metadata),
+                version.body,
+            ),
+        )
+
+    async def remove(self, bucket: int, version: Version) -> None:
+        """See `Versions.remove`."""
+        await self._connection.run(_OBJECTS["remove"], (bucket, version.object.key.encode(), version.object.revision))
+
+    async def describe(self, bucket: int, version: Version) -> None:
+        """See `Versions.describe`."""
+        item = version.object
+        values = (metadata_text(item.metadata), item.generation, bucket, item.key.encode(), item.revision)
+        await self._connection.run(_OBJECTS["describe"], values)
+
+    async def page(self, bucket: int, *, first: bytes, before: bytes | None, limit: int) -> Sequence[Object]:
+        """See `Versions.page`."""
+        if before is None:
+            rows = await self._connection.rows(_OBJECTS["page"], (bucket, first, limit))
+        else:
+            rows = await self._connection.rows(_OBJECTS["page_before"], (bucket, first, before, limit))
+        return [object_of(row) for row in rows]

@@ -1,0 +1,117 @@
+"""Inputs and outputs of the read-only probes of bucket settings.
+
+Law: a setting that is not set is told as AWS tells it, an empty document or its own `NoSuch...`
+error, never 501: Terraform and others ask for all of them (DESIGN, trap 10).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from attrs import frozen
+
+from lightningstor_types import wire
+from lightningstor_types.operations.common import OnBucket
+
+
+@frozen(kw_only=True)
+class GetBucketVersioning(OnBucket):
+    """Whether versioning is on."""
+
+
+@frozen(kw_only=True)
+class VersioningConfiguration:
+    """Without a status: versioning was never on."""
+
+    document: ClassVar[str] = "VersioningConfiguration"
+    status: Annotated[str | None, wire.element("Status")] = None
+
+
+@frozen(kw_only=True)
+class GetBucketAccelerateConfiguration(OnBucket):
+    """Transfer acceleration."""
+
+
+@frozen(kw_only=True)
+class AccelerateConfiguration:
+    """Without a status: never set."""
+
+    document: ClassVar[str] = "AccelerateConfiguration"
+    status: Annotated[str | None, wire.element("Status")] = None
+
+
+@frozen(kw_only=True)
+class GetBucketRequestPayment(OnBucket):
+    """Who pays."""
+
+
+@frozen(kw_only=True)
+class RequestPaymentConfiguration:
+    """The owner pays."""
+
+    document: ClassVar[str] = "RequestPaymentConfiguration"
+    payer: Annotated[str, wire.element("Payer")] = "BucketOwner"
+
+
+@frozen(kw_only=True)
+class GetBucketLogging(OnBucket):
+    """Where access logs go."""
+
+
+@frozen(kw_only=True)
+class BucketLoggingStatus:
+    """Empty: nowhere."""
+
+    document: ClassVar[str] = "BucketLoggingStatus"
+
+
+@frozen(kw_only=True)
+class GetBucketNotificationConfiguration(OnBucket):
+    """Where events go."""
+
+
+@frozen(kw_only=True)
+class NotificationConfiguration:
+    """Empty: nowhere."""
+
+    document: ClassVar[str] = "NotificationConfiguration"
+
+
+@frozen(kw_only=True)
+class GetBucketPolicy(OnBucket):
+    """The bucket's policy."""
+
+
+@frozen(kw_only=True)
+class GetBucketTagging(OnBucket):
+    """The bucket's tags."""
+
+
+@frozen(kw_only=True)
+class GetBucketCors(OnBucket):
+    """The bucket's CORS rules."""
+
+
+@frozen(kw_only=True)
+class GetBucketLifecycleConfiguration(OnBucket):
+    """The bucket's lifecycle rules."""
+
+
+@frozen(kw_only=True)
+class GetBucketWebsite(OnBucket):
+    """The bucket's website."""
+
+
+@frozen(kw_only=True)
+class GetBucketReplication(OnBucket):
+    """The bucket's replication rules."""
+
+
+@frozen(kw_only=True)
+class GetObjectLockConfiguration(OnBucket):
+    """The bucket's default retention."""
+
+
+@frozen(kw_only=True)
+class Unset:
+    """Never given: reading the setting raises the error that says it is not set."""

@@ -1,0 +1,99 @@
+"""Where a field of an operation travels over S3's HTTP.
+
+Law: a trait is inert. It is read from `Annotated` once, when a front compiles its decoders and
+encoders; this module knows no HTTP and no XML. A field may bear several traits (a checksum is a
+header of GetObject and an element of CopyObjectResult); each interpreter takes the one it needs.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+from attrs import field, frozen
+
+
+class Place(Enum):
+    """A place that needs no name."""
+
+    BUCKET = auto()
+    """The bucket that the request's path or host names."""
+    KEY = auto()
+    """The object key that the request's path names, percent-decoded once."""
+    STREAM = auto()
+    """The body itself: an asynchronous iterator of bytes."""
+    USER_METADATA = auto()
+    """All `x-amz-meta-*` headers, as a mapping of names without the prefix."""
+    ENCODED = auto()
+    """An element whose text is percent-encoded where the answer says `encoding-type=url`."""
+    PERCENT = auto()
+    """A header whose text travels percent-encoded (`x-amz-copy-source`)."""
+
+
+BUCKET, KEY, STREAM, USER_METADATA, ENCODED, PERCENT = Place
+
+
+@frozen
+class Header:
+    """An HTTP header, named in lower case."""
+
+    name: str
+
+
+@frozen
+class Query:
+    """A parameter of the query string."""
+
+    name: str
+
+
+@frozen
+class Element:
+    """An element of the XML document.
+
+    A tuple is written as repeated elements (S3's flattened lists) unless `within` names the
+    element that wraps them.
+    """
+
+    name: str
+    within: str | None = field(default=None, kw_only=True)
+
+
+@frozen
+class Attribute:
+    """An attribute of the element that the class stands for (`xsi:type` of a grantee)."""
+
+    name: str
+
+
+@frozen
+class Group:
+    """A nested value whose own fields travel as if they stood here.
+
+    `prefix` goes before the header names of the group's fields: CopyObject's conditions on its
+    source are `x-amz-copy-source-` and the name of the ordinary condition.
+    """
+
+    prefix: str = ""
+
+
+def header(name: str) -> Header:
+    """The field is the HTTP header `name` (lower case)."""
+    return Header(name)
+
+
+def query(name: str) -> Query:
+    """The field is the query parameter `name`."""
+    return Query(name)
+
+
+def element(name: str, *, within: str | None = None) -> Element:
+    """The field is the XML element `name`, inside the element `within` where that is given."""
+    return Element(name, within=within)
+
+
+def group(prefix: str = "") -> Group:
+    """The field's own fields travel in its place, their header names behind `prefix`."""
+    return Group(prefix)
+
+
+Trait = Place | Header | Query | Element | Attribute | Group
