@@ -90,7 +90,10 @@ async def test_applying_again_writes_nothing(metadata: Metadata, tmp_path: Path)
     assert (await generation(metadata), await key(metadata, "ALICE")) == before
 
 
-@pytest.mark.parametrize(("old", "new"), [("alice-secret", "other-secret"), ('"owner"', '"editor"'), ("Images", "Pictures"), ("ALICE", "ALYSSA")])
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("alice-secret", "other-secret"), ('"owner"', '"editor"'), ("Images", "Pictures"), ("ALICE", "ALYSSA")],
+)
 async def test_a_change_is_applied_and_voids_caches(metadata: Metadata, tmp_path: Path, old: str, new: str) -> None:
     """Whatever differs is written, and the generation counts on; the canonical id stays."""
     await bootstrap.apply(declared(tmp_path), metadata, VAULT)

@@ -13,6 +13,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
+
 from lightningstor_api.signature import EMPTY_SHA256, Scope, derive_signing_key, uri_encode
 from lightningstor_server.auth.canonical import join_headers
 from lightningstor_server.auth.sigv4 import Signature, SignedRequest, claim, verify
@@ -20,7 +21,7 @@ from lightningstor_server.s3.chunked import ChunkedDecoder
 from lightningstor_types import errors
 
 # the example credentials of the S3 API reference
-KEY, SECRET = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"  # noqa: S105 - published by AWS as an example
+KEY, SECRET = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 THEN = datetime(2013, 5, 24, tzinfo=UTC)
 VIRTUAL = {"host": "examplebucket.s3.amazonaws.com", "x-amz-date": "20130524T000000Z"}
 STREAM = {
@@ -184,7 +185,7 @@ def check(request: SignedRequest) -> Signature:
 
 @pytest.mark.parametrize("key", ODD_KEYS)
 @pytest.mark.parametrize("presign", [False, True], ids=["header", "query"])
-def test_odd_keys(key: str, presign: bool) -> None:
+def test_odd_keys(key: str, *, presign: bool) -> None:
     """Whatever the key is made of, botocore's signature over it verifies, and over no other key."""
     url = f"http://s3.test:9001/bucket/{quote(key, safe='/~')}"
     request = of_botocore("GET", url, presign=presign)
@@ -193,8 +194,8 @@ def test_odd_keys(key: str, presign: bool) -> None:
         check(SignedRequest(method="GET", path=request.path + b"/", query=request.query, headers=request.headers))
 
 
-@given(st.text(st.characters(codec="utf-8"), min_size=1, max_size=20), st.booleans())
-def test_any_key(key: str, presign: bool) -> None:
+@given(key=st.text(st.characters(codec="utf-8"), min_size=1, max_size=20), presign=st.booleans())
+def test_any_key(*, key: str, presign: bool) -> None:
     """The same for any text at all."""
     assert check(of_botocore("PUT", f"http://h/b/{quote(key, safe='/~')}", presign=presign)).access_key == "AK"
 
@@ -207,7 +208,7 @@ def test_any_query(parameters: list[tuple[str, str]]) -> None:
 
 
 @pytest.mark.parametrize("presign", [False, True], ids=["header", "query"])
-def test_list_query(presign: bool) -> None:
+def test_list_query(*, presign: bool) -> None:
     """A listing's query verifies with reserved characters in it."""
     query = "list-type=2&prefix=a%2Fb%2Bc%20d%3D&delimiter=%2F&encoding-type=url&continuation-token=1%2F%2B%3D%3D"
     assert check(of_botocore("GET", f"http://h/b?{query}", presign=presign)).access_key == "AK"

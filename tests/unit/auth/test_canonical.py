@@ -8,6 +8,7 @@ from urllib.parse import quote, unquote_to_bytes
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from lightningstor_server.auth.canonical import (
     UNSIGNED,
     PayloadKind,
@@ -144,7 +145,7 @@ def test_single_headers_are_not_joined(name: bytes) -> None:
         ("STREAMING-UNSIGNED-PAYLOAD-TRAILER", PayloadKind.STREAMING_UNSIGNED_TRAILER, True, False),
     ],
 )
-def test_payload(value: str, kind: PayloadKind, chunked: bool, signed: bool) -> None:
+def test_payload(value: str, kind: PayloadKind, *, chunked: bool, signed: bool) -> None:
     """The known values keep their text, since it was signed, and say how to read the body."""
     payload = payload_of(value)
     assert (payload.kind, payload.text, payload.chunked, payload.chunks_signed) == (kind, value, chunked, signed)

@@ -10,6 +10,7 @@ from email.utils import format_datetime
 from urllib.parse import quote
 
 import pytest
+
 from lightningstor_server.auth.canonical import PayloadKind
 from lightningstor_server.auth.sigv4 import Claim, Signature, SignedRequest, claim, refuse_unknown_key, verify
 from lightningstor_types import errors

@@ -63,7 +63,7 @@ class FakeService:
         return InternalError()
 
 
-def make_operation(rpc: str, **changes: Any) -> Operation[Any, Any]:
+def make_operation(rpc: str, /, **changes: Any) -> Operation[Any, Any]:
     """The operation of an rpc, as its rule would have entered it."""
     method = METHODS[rpc]
     values = {

@@ -40,7 +40,10 @@ def described(size: int) -> Object:
 
 
 class Pieces:
-    """A body of given pieces; an exception among them is raised in its place."""
+    """A body of given pieces; an exception among them is raised in its place.
+
+    It notes that its iterator was closed, or came to its end.
+    """
 
     trailer: Checksums = NO_CHECKSUMS
 
@@ -123,23 +126,35 @@ async def test_a_body_goes_out_whole(client: Client, service: Any, parts: tuple[
 
 async def test_a_source_that_fails_stores_nothing(client: Client, service: Any) -> None:
     """The source's own exception is raised, and the server does not see an end of the body."""
-    kept: list[bytes] = []
-    ended = asyncio.Event()
+    ends: list[bool] = []
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    class Failing(Pieces):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            try:
+                yield b"x" * CHUNK_BYTES
+                yield b"y" * CHUNK_BYTES
+                await begun.wait()
+                raise OSError("disk")
+            finally:
+                self.closed = True
 
     async def answer(request: PutObject) -> PutObjectResult:
         try:
-            kept.append(b"".join([data async for data in request.body]))
+            async for _ in request.body:
+                begun.set()
+            ends.append(True)
         finally:
             ended.set()
         return PutObjectResult(etag=ETag("e"))
 
     service.answers[PutObject] = answer
-    body = Pieces(b"x" * (2 * CHUNK_BYTES), b"y" * CHUNK_BYTES, OSError("disk"))
+    body = Failing()
     with pytest.raises(OSError, match="disk"):
         await client.write_object(PutObject(bucket=BUCKET, key=KEY, body=body))
     async with asyncio.timeout(10):
         await ended.wait()
-    assert kept == []
+    assert ends == []
     assert body.closed
 
 

@@ -8,9 +8,9 @@ chunk and counted, so that whoever gets to the end has every byte. Every wait ha
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import grpc
 from google.protobuf.message import Message
@@ -23,6 +23,8 @@ from lightningstor_api.chunks import closing, opened, pieces, seal
 from lightningstor_api.codec import encoder
 from lightningstor_api.errors import from_rpc_error
 from lightningstor_api.v1 import types_pb2
+
+T = TypeVar("T")
 
 _CHECKSUMS = encoder(types_pb2.Checksums.DESCRIPTOR, Checksums)
 
@@ -55,6 +57,34 @@ async def outgoing(make: type[Any], head: Message, body: ByteStream) -> AsyncGen
     if body.trailer != NO_CHECKSUMS:
         message.object_checksums.CopyFrom(_CHECKSUMS(body.trailer))
     yield message.SerializeToString()
+
+
+class ServersStatus:
+    """The status that the server ended a call with.
+
+    Where a write fails because the server has answered already, grpc.aio puts a status of its own
+    (`Internal error from Core`) over the server's, in one of ten cases here (grpc issue 36066).
+    Statuses are noted when they are set, so that the server's is not lost.
+    """
+
+    def __init__(self, call: aio.StreamUnaryCall[bytes, bytes]) -> None:
+        self.error: aio.AioRpcError | None = None
+        call.add_done_callback(self._note)
+
+    def _note(self, call: aio.StreamUnaryCall[bytes, bytes]) -> None:
+        code, metadata = _at_hand(call.code()), _at_hand(call.trailing_metadata())
+        if len(metadata) or code not in {grpc.StatusCode.OK, grpc.StatusCode.INTERNAL, grpc.StatusCode.CANCELLED}:
+            self.error = aio.AioRpcError(code, aio.Metadata(), metadata, _at_hand(call.details()), "")
+
+
+def _at_hand(value: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine that has nothing to wait for."""
+    try:
+        value.send(None)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+    raise RuntimeError("a call that is done has its status")
 
 
 class IncomingBody:

@@ -21,7 +21,7 @@ from grpc import aio
 from lightningstor_types.errors import InternalError, StorError
 from lightningstor_types.operations import buckets, common, copying, listing, objects, upload_listing, uploads
 
-from lightningstor_api.bodies import IncomingBody, answer_within, outgoing
+from lightningstor_api.bodies import IncomingBody, ServersStatus, answer_within, outgoing
 from lightningstor_api.chunks import MESSAGE_MAX_BYTES
 from lightningstor_api.codec import decoder, encoder
 from lightningstor_api.methods import METHODS, Method
@@ -145,25 +145,25 @@ class Client:
     async def _write(self, method: Method, request: Any, request_id: str, seconds: float) -> Any:
         head = encoder(method.head, method.input)(request)
         call = self._stubs[method.rpc](metadata=self._signer.metadata(method.path, request_id))
+        status = ServersStatus(call)
         try:
             async with aclosing(outgoing(method.request, head, request.body)) as messages:
                 async for message in messages:
                     if not await self._sent(call, message):
                         break
             async with answer_within(seconds):
-                await call.done_writing()
-                raw = await call
+                raw = await _answer(call, status)
         finally:
             call.cancel()
         return decoder(method.answer, method.output)(method.response.FromString(raw))
 
     async def _sent(self, call: aio.StreamUnaryCall[bytes, bytes], message: bytes) -> bool:
-        """Whether the message went; the server may have answered before it has all of them."""
-        try:
-            async with answer_within(self._idle_seconds):
+        """Whether the message went. It does not where the call is over; its status says why."""
+        async with answer_within(self._idle_seconds):
+            try:
                 await call.write(message)
-        except asyncio.InvalidStateError:
-            return False
+            except (asyncio.InvalidStateError, grpc.RpcError):
+                return False
         return True
 
     async def _read(self, method: Method, request: Any, request_id: str, seconds: float) -> Any:
@@ -189,6 +189,17 @@ _SHAPES: Final[dict[tuple[bool, bool], _Shape]] = {
     (True, False): Client._write,
     (False, True): Client._read,
 }
+
+
+async def _answer(call: aio.StreamUnaryCall[bytes, bytes], status: ServersStatus) -> bytes:
+    """The server's answer to a body that was sent, or that it did not want to the end."""
+    try:
+        await call.done_writing()
+        return await call
+    except grpc.RpcError:
+        if status.error is not None:
+            raise status.error from None
+        raise
 
 
 def _stub(channel: aio.Channel, method: Method) -> Any:

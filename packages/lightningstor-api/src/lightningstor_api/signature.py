@@ -63,5 +63,5 @@ def chunk_string_to_sign(amz_date: str, scope: str, previous: str, data_sha256: 
 
 
 def trailer_string_to_sign(amz_date: str, scope: str, previous: str, trailer: bytes) -> str:
-    """What the trailer's signature is over; `trailer` is its canonical form, `name:value\\n` a line."""
+    """What the trailer's signature is over; `trailer` is its canonical form, one `name:value` and LF a field."""
     return f"{TRAILER_ALGORITHM}\n{amz_date}\n{scope}\n{previous}\n{sha256(trailer).hexdigest()}"

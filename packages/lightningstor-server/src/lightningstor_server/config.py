@@ -43,14 +43,10 @@ class Limits:
 
     max_connections: Annotated[int, Between(16, 1_000_000)] = 4096
     """Open connections of one worker on the S3 address; more wait to be accepted."""
-    max_concurrent_requests: Annotated[int, Between(1, 1_000_000)] = 1024
-    """Requests that one worker runs at a time; more are answered SlowDown."""
     header_read_seconds: Annotated[float, Between(0.1, HOUR_SECONDS)] = 30.0
     """From the first byte of a request's head to its last."""
     keep_alive_seconds: Annotated[float, Between(0.1, HOUR_SECONDS)] = 60.0
     """How long Hypercorn keeps a connection on which nothing is asked."""
-    body_idle_seconds: Annotated[float, Between(0.1, HOUR_SECONDS)] = 60.0
-    """How long a body may stand still, in either direction."""
     drain_seconds: Annotated[float, Between(0, HOUR_SECONDS)] = 30.0
     """How long running requests may go on after SIGTERM."""
     sweep_interval_seconds: Annotated[float, Between(1, 7 * DAY_SECONDS)] = 300.0

@@ -75,13 +75,34 @@ async def serve_granian(app: Application, address: Address, *, stop: asyncio.Eve
     Raises:
         RuntimeError: it ended by itself, for instance since the address is taken.
     """
+    counted = _Counted(app)
+    server = _granian(counted, address, limits)
+    serving = asyncio.create_task(server.serve())
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not stopping.done():
+            await serving
+            raise RuntimeError(f"Granian ended while serving {address}")
+        server.stop()
+        # it waits for a head that a client never finishes, so the requests that run say when it is over
+        while not serving.done():
+            await counted.idle.wait()
+            await asyncio.wait({serving}, timeout=SILENCE_SECONDS)
+            if counted.running == 0:
+                break
+    finally:
+        stopping.cancel()
+        serving.cancel()
+
+
+def _granian(app: Application, address: Address, limits: Limits) -> Any:
     from granian.constants import HTTPModes, Interfaces  # noqa: PLC0415 - an extra
     from granian.http import HTTP1Settings  # noqa: PLC0415
     from granian.server.embed import Server  # noqa: PLC0415
 
-    counted = _Counted(app)
-    server = Server(
-        counted,
+    return Server(
+        app,
         address=address.host,
         port=address.port,
         interface=Interfaces.ASGINL,
@@ -96,23 +117,6 @@ async def serve_granian(app: Application, address: Address, *, stop: asyncio.Eve
         log_enabled=False,
         log_access=False,
     )
-    serving = asyncio.create_task(server.serve())
-    stopping = asyncio.create_task(stop.wait())
-    try:
-        await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if not stopping.done():
-            await serving
-            raise RuntimeError(f"Granian ended while serving {address}")
-        server.stop()  # type: ignore[no-untyped-call]
-        # it waits for a head that a client never finishes, so the requests that run say when it is over
-        while not serving.done():
-            await counted.idle.wait()
-            await asyncio.wait({serving}, timeout=SILENCE_SECONDS)
-            if counted.running == 0:
-                break
-    finally:
-        stopping.cancel()
-        serving.cancel()
 
 
 async def serve_hypercorn(app: Application, address: Address, *, stop: asyncio.Event, limits: Limits) -> None:

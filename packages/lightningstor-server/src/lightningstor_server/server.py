@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import AsyncIterator, MutableMapping
+from collections.abc import AsyncIterator, Callable, MutableMapping
 from contextvars import ContextVar
 from typing import Any, Final
 
@@ -84,15 +84,10 @@ async def build_worker(options: Options, name: str) -> Parts:
     vault = await initialisation.unlock(metadata, options, os.environ)
     blobs = FilesystemBlobs(options.chunks_path, worker=name, reserve_bytes=config.limits.reserve_bytes)
     settings = Settings(region=config.region, bucket_namespace=config.bucket_namespace)
-
-    def observe(operation: str, code: str, seconds: float) -> None:
-        metrics.observe(operation, _FRONT.get(), code or "OK", seconds)
-
-    service = Service(metadata=metadata, blobs=blobs, settings=settings, observer=observe)
+    service = Service(metadata=metadata, blobs=blobs, settings=settings, observer=_observer(metrics))
     identities = Identities(metadata, vault)
-    sweeper = Sweeper(
-        metadata, blobs, grace_seconds=config.limits.sweep_grace_seconds, interval_seconds=config.limits.sweep_interval_seconds
-    )
+    limits = config.limits
+    sweeper = Sweeper(metadata, blobs, grace_seconds=limits.sweep_grace_seconds, interval_seconds=limits.sweep_interval_seconds)
 
     async def close() -> None:
         await metadata.close()
@@ -106,6 +101,13 @@ async def build_worker(options: Options, name: str) -> Parts:
         broken=service.broken,
         close=close,
     )
+
+
+def _observer(metrics: Metrics) -> Callable[[str, str, float], None]:
+    def observe(operation: str, code: str, seconds: float) -> None:
+        metrics.observe(operation, _FRONT.get(), code or "OK", seconds)
+
+    return observe
 
 
 @contextlib.asynccontextmanager

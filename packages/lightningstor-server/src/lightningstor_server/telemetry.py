@@ -107,9 +107,7 @@ class Snapshot:
         """What `to_json` made."""
         document = json.loads(content)
         tallies = {(row[0], row[1], row[2]): Tally(*row[3:]) for row in document["series"]}
-        return cls(
-            in_flight=document["in_flight"], read_only=document["read_only"], tallies=tallies, moved_bytes=document["moved_bytes"]
-        )
+        return cls(in_flight=document["in_flight"], read_only=document["read_only"], tallies=tallies, moved_bytes=document["moved_bytes"])
 
 
 class Metrics:
@@ -141,9 +139,7 @@ class Metrics:
 
     def snapshot(self) -> Snapshot:
         """Everything counted so far; shares the tallies."""
-        return Snapshot(
-            in_flight=self.in_flight, read_only=self.read_only(), tallies=self._tallies, moved_bytes=self._moved_bytes
-        )
+        return Snapshot(in_flight=self.in_flight, read_only=self.read_only(), tallies=self._tallies, moved_bytes=self._moved_bytes)
 
     def flush(self, board: int) -> None:
         """Write what is counted to the supervisor's memory, if it changed."""

@@ -31,6 +31,7 @@ _IPV4 = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 _FORBIDDEN_PREFIXES = ("xn--", "sthree-", "amzn-s3-demo-")
 _FORBIDDEN_SUFFIXES = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
 _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._@$+=:-]{0,127}")
+_PART_NUMBER = re.compile(r"[0-9]{1,5}")
 _UPLOAD = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _VERSION = re.compile(r"[A-Za-z0-9._-]{1,1024}")
 
@@ -134,7 +135,7 @@ class PartNumber(int):
         Raises:
             InvalidArgument: it is no integer from 1 to 10,000.
         """
-        if not text.isascii() or not text.isdigit() or len(text) > 5 or not 1 <= int(text) <= PART_NUMBER_MAX:
+        if not _PART_NUMBER.fullmatch(text) or not 1 <= int(text) <= PART_NUMBER_MAX:
             raise errors.InvalidArgument(
                 "Part number must be an integer between 1 and 10000, inclusive",
                 ArgumentName="partNumber",

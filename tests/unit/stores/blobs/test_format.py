@@ -38,17 +38,17 @@ def test_the_sum_is_crc32c() -> None:
 
 
 @given(ids)
-def test_header_round_trip(id: bytes) -> None:
+def test_header_round_trip(chunk_id: bytes) -> None:
     """A header gives back the id, and is as long as the content's place says."""
-    header = chunk_format.encode_header(id)
+    header = chunk_format.encode_header(chunk_id)
     assert len(header) == chunk_format.HEADER_BYTES
-    assert chunk_format.decode_header(header) == id
+    assert chunk_format.decode_header(header) == chunk_id
 
 
 @given(ids)
-def test_header_flips_are_seen(id: bytes) -> None:
+def test_header_flips_are_seen(chunk_id: bytes) -> None:
     """No byte of the header can change unnoticed, nor can it be cut."""
-    header = chunk_format.encode_header(id)
+    header = chunk_format.encode_header(chunk_id)
     for at in range(len(header)):
         with pytest.raises(Corrupted):
             chunk_format.decode_header(flipped(header, at))

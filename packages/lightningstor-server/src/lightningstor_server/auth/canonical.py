@@ -16,6 +16,7 @@ from typing import Final
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from attrs import field, frozen
+
 from lightningstor_types import errors
 
 PAYLOAD_HEADER: Final = "x-amz-content-sha256"

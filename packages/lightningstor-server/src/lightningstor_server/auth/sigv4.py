@@ -19,10 +19,10 @@ from typing import Final, NoReturn
 from urllib.parse import unquote
 
 from attrs import field, frozen
-from lightningstor_api.signature import ALGORITHM, TERMINATOR, Scope, derive_signing_key, sign, string_to_sign
-from lightningstor_types import errors
 
+from lightningstor_api.signature import ALGORITHM, TERMINATOR, Scope, derive_signing_key, sign, string_to_sign
 from lightningstor_server.auth.canonical import PAYLOAD_HEADER, UNSIGNED, Payload, SignedRequest, canonical_request, payload_of, query_pairs
+from lightningstor_types import errors
 
 __all__ = ["Claim", "Payload", "Signature", "SignedRequest", "claim", "refuse_unknown_key", "verify"]
 

@@ -157,12 +157,14 @@ class Binding:
                 await self._send(call.context, message)
 
     async def _send(self, context: aio.ServicerContext[bytes, bytes], message: bytes) -> None:
-        """Write a message; a client that does not read is not waited for."""
+        """Write a message; a client that does not read is not waited for, and one that left ends the call."""
         try:
             async with asyncio.timeout(self._idle_seconds):
                 await context.write(message)
         except TimeoutError as error:
             raise RequestTimeout from error
+        except aio.InternalError as error:  # gRPC's word for a stream that is gone; its own cancellation may come later
+            raise asyncio.CancelledError from error
 
 
 _Serve = Callable[[Binding, Bound, Any, Call], Awaitable[bytes | None]]

@@ -12,9 +12,9 @@ from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from attrs import frozen
-from lightningstor_types.errors import InvalidURI
 
 from lightningstor_server.service.operation import Target
+from lightningstor_types.errors import InvalidURI
 
 _BAD_ESCAPE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 

@@ -14,10 +14,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import unquote_plus
 
-from lightningstor_types.digests import NO_CHECKSUMS, Checksums
-from lightningstor_types.errors import InvalidArgument, InvalidURI, StorError
-from lightningstor_types.tenants import Caller
-
 from lightningstor_server.auth.canonical import SignedRequest, join_headers
 from lightningstor_server.s3.address import Address, parse_address
 from lightningstor_server.s3.authenticate import Authenticator, Identities
@@ -29,6 +25,9 @@ from lightningstor_server.s3.router import Router
 from lightningstor_server.s3.xml import DOCUMENT_MAX_BYTES
 from lightningstor_server.service.integrity import Claims, Digester
 from lightningstor_server.service.operation import I, O, Operation, operations
+from lightningstor_types.digests import NO_CHECKSUMS, Checksums
+from lightningstor_types.errors import InvalidArgument, InvalidURI, StorError
+from lightningstor_types.tenants import Caller
 
 if TYPE_CHECKING:
     from starlette.types import Scope, Send
@@ -51,7 +50,7 @@ class Service(Protocol):
         """What a caller is told of an exception."""
 
 
-class Aborted(Exception):
+class AbortedError(Exception):
     """Raised into the HTTP server after the headers are gone: it must break the connection."""
 
 
@@ -79,7 +78,7 @@ class S3App:
         """Serve one request."""
         if scope["type"] != "http":
             return
-        request_id = f"{random.getrandbits(_REQUEST_ID_BITS):016X}"  # noqa: S311 - a name, not a secret
+        request_id = f"{random.getrandbits(_REQUEST_ID_BITS):016X}"
         exchange = _Exchange(scope, receive)
         try:
             response = await self._respond(exchange, request_id)
@@ -147,7 +146,7 @@ class S3App:
                 await send({"type": "http.response.body", "body": run, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
         except StorError as error:
-            raise Aborted(error.code) from error
+            raise AbortedError(error.code) from error
         finally:
             gone.cancel()
 

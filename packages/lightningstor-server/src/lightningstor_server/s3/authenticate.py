@@ -11,13 +11,13 @@ from datetime import datetime
 from typing import Protocol
 
 from attrs import frozen
-from lightningstor_types.errors import InvalidToken
-from lightningstor_types.tenants import Caller
 
 from lightningstor_server.auth.canonical import SignedRequest
 from lightningstor_server.auth.sigv4 import Signature, claim, refuse_unknown_key, verify
 from lightningstor_server.s3.payload import Receive, RequestBody
 from lightningstor_server.service.identity import Credential
+from lightningstor_types.errors import InvalidToken
+from lightningstor_types.tenants import Caller
 
 
 class Identities(Protocol):
@@ -59,6 +59,4 @@ class Authenticator:
         if credential is None:
             refuse_unknown_key(claimed, request, now=now, region=self._region)
         signature: Signature = verify(claimed, request, credential.secret, now=now, region=self._region)
-        return Authenticated(
-            caller=credential.caller, body=RequestBody(receive, request.headers, signature.payload, signature)
-        )
+        return Authenticated(caller=credential.caller, body=RequestBody(receive, request.headers, signature.payload, signature))

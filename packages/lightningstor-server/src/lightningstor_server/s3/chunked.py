@@ -16,10 +16,9 @@ from hashlib import sha256
 from typing import Final
 
 from lightningstor_api.signature import EMPTY_SHA256, chunk_string_to_sign, sign, trailer_string_to_sign
-from lightningstor_types import errors
-
 from lightningstor_server.auth.canonical import Payload, PayloadKind
 from lightningstor_server.auth.sigv4 import Signature
+from lightningstor_types import errors
 
 CHUNK_LINE_BYTES_MAX: Final = 128
 """The longest line that is right has 9 digits and a signature: 92 bytes."""

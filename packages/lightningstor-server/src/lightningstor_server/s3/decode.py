@@ -10,14 +10,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from attrs import frozen
-from lightningstor_types import wire
-from lightningstor_types.errors import InvalidArgument, InvalidRequest, MissingSecurityHeader, NotImplemented
-from lightningstor_types.names import BucketName, ObjectKey
-from lightningstor_types.streams import ByteStream
 
 from lightningstor_server.s3.shapes import Field, fields_of
 from lightningstor_server.s3.text import parser_of
 from lightningstor_server.s3.xml import read_document
+from lightningstor_types import wire
+from lightningstor_types.errors import InvalidArgument, InvalidRequest, MissingSecurityHeader, NotImplemented
+from lightningstor_types.names import BucketName, ObjectKey
+from lightningstor_types.streams import ByteStream
 
 _USER_PREFIX: Final = "x-amz-meta-"
 _ABSENT: Final = object()
@@ -46,7 +46,7 @@ class Decoder:
         self.reads_document = any(field.trait(wire.Element) is not None for field in fields_of(shape))
         self.streams = any(wire.STREAM in field.traits for field in fields_of(shape))
 
-    def decode(self, request: Incoming, document: bytes = b"") -> Any:  # noqa: ANN401 - the shape's instance
+    def decode(self, request: Incoming, document: bytes = b"") -> Any:
         """The input.
 
         Raises:
@@ -91,11 +91,11 @@ def _text_reader(source: str, name: str, field: Field) -> Read:
     parse = parser_of(field.kind)
     plain = field.kind is str
 
-    def from_headers(request: Incoming) -> Any:  # noqa: ANN401 - the field's type
+    def from_headers(request: Incoming) -> Any:
         text = request.headers.get(name)
         return _ABSENT if text is None else text if plain else parse(text, name)
 
-    def from_query(request: Incoming) -> Any:  # noqa: ANN401 - the field's type
+    def from_query(request: Incoming) -> Any:
         text = request.query.get(name)
         if text is None or (text == "" and not plain):
             return _ABSENT
@@ -107,14 +107,14 @@ def _text_reader(source: str, name: str, field: Field) -> Read:
 def _group_reader(field: Field, prefix: str) -> Read:
     readers = tuple(_compile(field.kind, prefix))
 
-    def read(request: Incoming) -> Any:  # noqa: ANN401 - the group's type
+    def read(request: Incoming) -> Any:
         values = {name: value for name, read in readers if (value := read(request)) is not _ABSENT and value is not None}
         return field.kind(**values) if values else _ABSENT
 
     return read
 
 
-def _user_metadata(request: Incoming) -> Any:  # noqa: ANN401 - a mapping, or nothing
+def _user_metadata(request: Incoming) -> Any:
     found = {name[len(_USER_PREFIX) :]: value for name, value in request.headers.items() if name.startswith(_USER_PREFIX)}
     if not found:
         return _ABSENT

@@ -9,13 +9,13 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from attrs import frozen
-from lightningstor_types import wire
-from lightningstor_types.errors import InternalError
-from lightningstor_types.streams import ByteStream
 
 from lightningstor_server.s3.shapes import Field, fields_of
 from lightningstor_server.s3.text import header_format
 from lightningstor_server.s3.xml import write_document
+from lightningstor_types import wire
+from lightningstor_types.errors import InternalError
+from lightningstor_types.streams import ByteStream
 
 Headers = list[tuple[bytes, bytes]]
 _USER_PREFIX: Final = b"x-amz-meta-"
@@ -46,7 +46,7 @@ class Encoder:
         self._body = next((field.name for field in fields if wire.STREAM in field.traits), None)
         self._partial = any(field.name == "content_range" for field in fields)
 
-    def encode(self, output: Any, status: int) -> Outgoing:  # noqa: ANN401 - the shape's instance
+    def encode(self, output: Any, status: int) -> Outgoing:
         """The response."""
         headers: Headers = []
         for name, write in self._writers:
@@ -85,7 +85,7 @@ def _header_writer(name: bytes, field: Field) -> Write:
 
 
 def _group_writer(nested: tuple[tuple[str, Write], ...]) -> Write:
-    def write(value: Any, headers: Headers) -> None:  # noqa: ANN401 - the group's type
+    def write(value: Any, headers: Headers) -> None:
         for name, step in nested:
             part = getattr(value, name)
             if part is not None:
@@ -94,7 +94,7 @@ def _group_writer(nested: tuple[tuple[str, Write], ...]) -> Write:
     return write
 
 
-def _write_user(metadata: Any, headers: Headers) -> None:  # noqa: ANN401 - a mapping
+def _write_user(metadata: Any, headers: Headers) -> None:
     for name, value in metadata.items():
         headers.append((_USER_PREFIX + name.encode(), header_bytes(value)))
 

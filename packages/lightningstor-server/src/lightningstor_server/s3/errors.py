@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from lightningstor_types.errors import NotModified, StorError
-
 from lightningstor_server.s3.encode import Headers, Outgoing, header_bytes
 from lightningstor_server.s3.xml import escape
+from lightningstor_types.errors import NotModified, StorError
 
 _XML: Final = (b"content-type", b"application/xml")
 _DECLARATION: Final = '<?xml version="1.0" encoding="UTF-8"?>\n'

@@ -12,12 +12,11 @@ import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final
 
-from lightningstor_types import errors
-from lightningstor_types.digests import NO_CHECKSUMS, ChecksumAlgorithm, Checksums
-
-from lightningstor_server.auth.canonical import UNSIGNED, Payload
+from lightningstor_server.auth.canonical import UNSIGNED, Payload, PayloadKind, payload_of
 from lightningstor_server.auth.sigv4 import Signature
 from lightningstor_server.s3.chunked import ChunkedDecoder
+from lightningstor_types import errors
+from lightningstor_types.digests import NO_CHECKSUMS, ChecksumAlgorithm, Checksums
 
 BODY_IDLE_SECONDS: Final = 60.0
 """How long a sender may be silent in the middle of a body."""
@@ -42,13 +41,30 @@ class RequestBody:
 
     @classmethod
     def unsigned(cls, receive: Receive, headers: Mapping[str, str]) -> RequestBody:
-        """The body of a request that nobody signed."""
-        return cls(receive, headers, UNSIGNED, None)
+        """The body of a request that nobody signed.
+
+        Raises:
+            AccessDenied: it says that its chunks are signed.
+            InvalidArgument: its x-amz-content-sha256 is unknown.
+        """
+        spoken = headers.get("x-amz-content-sha256")
+        payload = UNSIGNED if spoken is None else payload_of(spoken)
+        if payload.chunks_signed:
+            raise errors.AccessDenied
+        return cls(receive, headers, payload, None)
 
     def _framing(self, headers: Mapping[str, str], signature: Signature | None) -> ChunkedDecoder | None:
-        """The decoder of aws-chunked framing, where the body has it."""
-        if not self._payload.chunked:
+        """The decoder of aws-chunked framing, where the payload value or Content-Encoding says that the body has it.
+
+        Raises:
+            InvalidRequest: a hash of the body as sent, and framing, which no client sends together.
+            MissingContentLength: the decoded length is not announced.
+        """
+        coded = "aws-chunked" in {part.strip().lower() for part in headers.get("content-encoding", "").split(",")}
+        if not coded and not self._payload.chunked:
             return None
+        if self._payload.kind is PayloadKind.HASH:
+            raise errors.InvalidRequest("The content encoding aws-chunked needs a STREAMING x-amz-content-sha256.")
         self.length = _length(headers, "x-amz-decoded-content-length")
         if self.length is None:
             raise errors.MissingContentLength
@@ -81,9 +97,7 @@ class RequestBody:
         if self._wire_length is not None and received != self._wire_length:
             raise errors.IncompleteBody
         if hasher is not None and hasher.hexdigest() != expected:
-            raise errors.XAmzContentSHA256Mismatch(
-                ClientComputedContentSHA256=str(expected), S3ComputedContentSHA256=hasher.hexdigest()
-            )
+            raise errors.XAmzContentSHA256Mismatch(ClientComputedContentSHA256=str(expected), S3ComputedContentSHA256=hasher.hexdigest())
         if self._decoder is not None:
             self._decoder.finish()
             self.trailer = _trailer_checksums(self._decoder.trailers)

@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from lightningstor_server.service.operation import Operation, Route, Target
 from lightningstor_types.errors import MethodNotAllowed, NotImplemented
 
-from lightningstor_server.service.operation import Operation, Route, Target
-
 SUB_RESOURCES: Final = frozenset(
-    """abac accelerate acl analytics annotation attributes cors delete encryption intelligent-tiering inventory legal-hold lifecycle
-    location logging metadataConfiguration metadataTable metrics notification object-lock ownershipControls partNumber policy
-    policyStatus publicAccessBlock rename renameObject replication requestPayment restore retention select session tagging torrent
-    uploadId uploads versioning versions website""".split()
+    (
+        *("abac", "accelerate", "acl", "analytics", "annotation", "attributes", "cors", "delete", "encryption"),
+        *("intelligent-tiering", "inventory", "legal-hold", "lifecycle", "location", "logging", "metadataConfiguration"),
+        *("metadataTable", "metrics", "notification", "object-lock", "ownershipControls", "partNumber", "policy"),
+        *("policyStatus", "publicAccessBlock", "rename", "renameObject", "replication", "requestPayment", "restore"),
+        *("retention", "select", "session", "tagging", "torrent", "uploadId", "uploads", "versioning", "versions", "website"),
+    )
 )
 """The query parameters that name another resource (botocore's S3 model); all others are arguments."""
 _METHODS: Final = frozenset({"GET", "HEAD", "PUT", "POST", "DELETE"})

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import attrs
 from attrs import frozen
+
 from lightningstor_types import wire
 
 _T = TypeVar("_T")

@@ -17,11 +17,11 @@ from xml.etree.ElementTree import Element, ParseError
 import attrs
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
-from lightningstor_types import wire
-from lightningstor_types.errors import MalformedXML, MaxMessageLengthExceeded, StorError
 
 from lightningstor_server.s3.shapes import Field, fields_of
 from lightningstor_server.s3.text import element_format, parser_of
+from lightningstor_types import wire
+from lightningstor_types.errors import MalformedXML, MaxMessageLengthExceeded, StorError
 
 DOCUMENT_MAX_BYTES: Final = 4 << 20
 """10,000 parts with their checksums take under 2 MiB."""
@@ -30,7 +30,7 @@ NAMESPACE: Final = "http://s3.amazonaws.com/doc/2006-03-01/"
 _DECLARATION: Final = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
 # what XML 1.0 cannot hold raw, or would read back as something else (sections 2.2 and 2.11)
-_ESCAPED: Final = re.compile("[&<>\"\r\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
+_ESCAPED: Final = re.compile('[&<>"\r\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]')
 _NAMED: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}
 
 
@@ -42,7 +42,7 @@ def escape(text: str) -> str:
 # -- reading
 
 
-def read_document(shape: type, content: bytes) -> dict[str, Any]:
+def read_document(shape: type[Any], content: bytes) -> dict[str, Any]:
     """The values of the document's elements by the names of the shape's fields.
 
     Raises:
@@ -55,7 +55,7 @@ def read_document(shape: type, content: bytes) -> dict[str, Any]:
         root = fromstring(content, forbid_dtd=True)
     except (ParseError, DefusedXmlException, ValueError, LookupError):
         raise MalformedXML from None
-    if _name(root) != shape.document:  # type: ignore[attr-defined] - a ClassVar of every shape with elements
+    if _name(root) != shape.document:
         raise MalformedXML
     _check_depth(root, DEPTH_MAX_ELEMENTS)
     return _values(shape, root)
@@ -122,7 +122,7 @@ def _reader(field: Field) -> Callable[[Element], Any]:
         return lambda node: field.kind(**_values(field.kind, node))
     parse = parser_of(field.kind)
 
-    def read(node: Element) -> Any:  # noqa: ANN401 - whatever the field's type is
+    def read(node: Element) -> Any:
         if len(node):
             raise MalformedXML
         try:
@@ -139,11 +139,12 @@ Write = Callable[[Any, list[str], bool], None]
 """Append a value's elements to the output; the flag says whether names are percent-encoded."""
 
 
-def write_document(value: Any, *, encoded: bool) -> bytes:  # noqa: ANN401 - any shape with a document
+def write_document(value: Any, *, encoded: bool) -> bytes:
     """The document of a shape, as bytes."""
-    root = value.document
+    root: str = value.document
+    shape: type = type(value)
     out = [_DECLARATION, f'<{root} xmlns="{NAMESPACE}">']
-    writer_of(type(value))(value, out, encoded)
+    writer_of(shape)(value, out, encoded)
     out.append(f"</{root}>")
     return "".join(out).encode("utf-8", "surrogatepass")
 
@@ -153,7 +154,7 @@ def writer_of(shape: type) -> Write:
     """How the elements of a shape are written."""
     steps = tuple(step for field in fields_of(shape) if (step := _step(field)) is not None)
 
-    def write(value: Any, out: list[str], encoded: bool) -> None:  # noqa: ANN401, FBT001 - see Write
+    def write(value: Any, out: list[str], encoded: bool) -> None:  # noqa: FBT001 - see Write
         for name, step in steps:
             part = getattr(value, name)
             if part is not None:
@@ -164,7 +165,8 @@ def writer_of(shape: type) -> Write:
 
 def _step(field: Field) -> tuple[str, Write] | None:
     if field.trait(wire.Group) is not None:
-        nested = writer_of(field.kind)
+        kind: type = field.kind
+        nested = writer_of(kind)
         return (field.name, nested) if _has_elements(field.kind) else None
     element = field.trait(wire.Element)
     if element is None:
@@ -183,7 +185,7 @@ def _text_step(element: wire.Element, field: Field) -> Write:
         return lambda value, out, _: out.append(escape(form(value)))
     if wire.ENCODED in field.traits:
 
-        def write(value: Any, out: list[str], encoded: bool) -> None:  # noqa: ANN401, FBT001 - see Write
+        def write(value: Any, out: list[str], encoded: bool) -> None:  # noqa: FBT001 - see Write
             text = quote(value, safe="/", errors="surrogatepass") if encoded else escape(value)
             out.append(f"{start}{text}{end}")
 
@@ -192,9 +194,10 @@ def _text_step(element: wire.Element, field: Field) -> Write:
 
 
 def _nested_step(element: wire.Element, field: Field) -> Write:
-    start, end, nested = f"<{element.name}>", f"</{element.name}>", writer_of(field.kind)
+    kind: type = field.kind
+    start, end, nested = f"<{element.name}>", f"</{element.name}>", writer_of(kind)
 
-    def write(value: Any, out: list[str], encoded: bool) -> None:  # noqa: ANN401, FBT001 - see Write
+    def write(value: Any, out: list[str], encoded: bool) -> None:  # noqa: FBT001 - see Write
         out.append(start)
         nested(value, out, encoded)
         out.append(end)
@@ -203,7 +206,7 @@ def _nested_step(element: wire.Element, field: Field) -> Write:
 
 
 def _repeated_step(element: wire.Element, one: Write) -> Write:
-    def write(values: Any, out: list[str], encoded: bool) -> None:  # noqa: ANN401, FBT001 - see Write
+    def write(values: Any, out: list[str], encoded: bool) -> None:  # noqa: FBT001 - see Write
         if element.within:
             out.append(f"<{element.within}>")
         for value in values:

@@ -10,11 +10,10 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Final
 
+from lightningstor_server.service.operation import Permission
 from lightningstor_types.buckets import Bucket
 from lightningstor_types.errors import AccessDenied, NoSuchBucket
 from lightningstor_types.tenants import BucketNamespace, Caller, Role
-
-from lightningstor_server.service.operation import Permission
 
 _READ: Final = ("s3:Get*", "s3:List*", "lightningstor:Get*")
 _WRITE: Final = ("s3:PutObject*", "s3:DeleteObject*", "s3:AbortMultipartUpload")

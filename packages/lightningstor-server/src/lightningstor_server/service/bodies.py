@@ -10,15 +10,15 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from attrs import field, frozen
-from lightningstor_types.digests import NO_CHECKSUMS, Checksums, ETag
-from lightningstor_types.errors import EntityTooLarge, IncompleteBody, StorError
-from lightningstor_types.names import PUT_MAX_BYTES
-from lightningstor_types.streams import ByteStream, BytesStream
 
 from lightningstor_server.service.integrity import Claims, Digester, etag_of
 from lightningstor_server.service.settings import CHUNKS_IN_FLIGHT, INLINE_MAX_BYTES, SEGMENT_BYTES
 from lightningstor_server.stores.blobs.base import CHUNK_BYTES, BlobStore, Chunk, ChunkWriter, Piece
 from lightningstor_server.stores.metadata.base import Transaction
+from lightningstor_types.digests import NO_CHECKSUMS, Checksums, ETag
+from lightningstor_types.errors import EntityTooLarge, IncompleteBody, StorError
+from lightningstor_types.names import PUT_MAX_BYTES
+from lightningstor_types.streams import BytesStream, ByteStream
 
 
 @frozen(kw_only=True)
@@ -178,7 +178,7 @@ class StoredBody:
                 yield run
         except StorError:
             raise
-        except Exception as error:  # noqa: BLE001 - the boundary for what comes after the door has returned
+        except Exception as error:
             raise self.fault(error) from error
         finally:
             close = getattr(self.runs, "aclose", None)

@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-from lightningstor_types import errors
-from lightningstor_types.operations import bucket_settings as shapes
-
 from lightningstor_server.service.core import Context
 from lightningstor_server.service.operation import Route, Target, operation
+from lightningstor_types import errors
+from lightningstor_types.operations import bucket_settings as shapes
 
 _EMPTY: Final[tuple[tuple[type[Any], str, str, type[Any]], ...]] = (
     # input, sub-resource, action, the document that says "not set"

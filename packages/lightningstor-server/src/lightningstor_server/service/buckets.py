@@ -11,6 +11,11 @@ import binascii
 from typing import Final
 
 import attrs
+
+from lightningstor_server.service.core import Context
+from lightningstor_server.service.operation import Route, Target, operation
+from lightningstor_server.service.uploads import owner_of
+from lightningstor_server.stores.metadata.base import Transaction
 from lightningstor_types import errors
 from lightningstor_types.buckets import Bucket
 from lightningstor_types.names import LIST_MAX_BUCKETS
@@ -32,11 +37,6 @@ from lightningstor_types.operations.buckets import (
     UpdateBucket,
 )
 from lightningstor_types.operations.common import Empty
-
-from lightningstor_server.service.core import Context
-from lightningstor_server.service.operation import Route, Target, operation
-from lightningstor_server.service.uploads import owner_of
-from lightningstor_server.stores.metadata.base import Transaction
 
 CLASSIC_REGION: Final = "us-east-1"
 """The region whose location is the empty text, and where creating one's own bucket again succeeds."""

@@ -11,6 +11,16 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 import attrs
+
+from lightningstor_server.service.bodies import locate
+from lightningstor_server.service.core import Context
+from lightningstor_server.service.integrity import DEFAULT_ALGORITHM, Digester, etag_of
+from lightningstor_server.service.objects import check_metadata, next_revision, replace
+from lightningstor_server.service.operation import Permission, Route, Target, operation
+from lightningstor_server.service.preconditions import check_source, check_write
+from lightningstor_server.service.uploads import enter_part, running_upload
+from lightningstor_server.stores.blobs.base import Piece
+from lightningstor_server.stores.metadata.base import StoredPart, Transaction, Version
 from lightningstor_types import errors
 from lightningstor_types.buckets import Bucket
 from lightningstor_types.digests import ChecksumAlgorithm, Checksums, ChecksumType, ETag
@@ -24,16 +34,6 @@ from lightningstor_types.operations.copying import (
     UploadPartCopy,
     UploadPartCopyResult,
 )
-
-from lightningstor_server.service.bodies import locate
-from lightningstor_server.service.core import Context
-from lightningstor_server.service.integrity import DEFAULT_ALGORITHM, Digester, etag_of
-from lightningstor_server.service.objects import check_metadata, next_revision, replace
-from lightningstor_server.service.operation import Permission, Route, Target, operation
-from lightningstor_server.service.preconditions import check_source, check_write
-from lightningstor_server.service.uploads import enter_part, running_upload
-from lightningstor_server.stores.blobs.base import Piece
-from lightningstor_server.stores.metadata.base import StoredPart, Transaction, Version
 
 _ITSELF: Final = (
     "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, "
@@ -222,9 +222,7 @@ async def upload_part_copy(ctx: Context, request: UploadPartCopy) -> UploadPartC
             body = await tx.bodies.add_chunks([piece.chunk for piece in chunk])
         else:
             body = await _share(tx, again.body, first, length)
-        part = StoredPart(
-            number=request.part_number, size=length, etag=etag, checksums=computed.checksums, modified=now, body=body
-        )
+        part = StoredPart(number=request.part_number, size=length, etag=etag, checksums=computed.checksums, modified=now, body=body)
         await enter_part(tx, destination, request.upload_id, part)
 
     try:

@@ -15,11 +15,6 @@ from typing import Any, Final
 
 import structlog
 from attrs import frozen
-from lightningstor_types import errors
-from lightningstor_types.buckets import Bucket
-from lightningstor_types.operations.buckets import CreateBucket
-from lightningstor_types.operations.common import OnBucket
-from lightningstor_types.tenants import BucketNamespace, Caller, Project
 
 from lightningstor_server.service.authorization import authorize
 from lightningstor_server.service.caches import GenerationCache
@@ -28,6 +23,11 @@ from lightningstor_server.service.settings import OPERATION_DEADLINE_SECONDS, Se
 from lightningstor_server.stores import errors as stores
 from lightningstor_server.stores.blobs.base import BlobStore
 from lightningstor_server.stores.metadata.base import Metadata
+from lightningstor_types import errors
+from lightningstor_types.buckets import Bucket
+from lightningstor_types.operations.buckets import CreateBucket
+from lightningstor_types.operations.common import OnBucket
+from lightningstor_types.tenants import BucketNamespace, Caller, Project
 
 BUCKETS_CACHED_MAX: Final = 100_000
 _log = structlog.get_logger("lightningstor.service")
@@ -120,7 +120,7 @@ class Service:
                 return await operation.rule(context, request)
             async with asyncio.timeout(OPERATION_DEADLINE_SECONDS):
                 return await operation.rule(context, request)
-        except Exception as error:  # noqa: BLE001 - the error boundary: what it is, is decided in one place
+        except Exception as error:
             known = self.known_error(error, operation.name, request_id)
             code = known.code
             raise known from error

@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 from attrs import field, frozen
-from lightningstor_types.tenants import Caller
 
+from lightningstor_server.auth.vault import secret_context
 from lightningstor_server.service.caches import GenerationCache
 from lightningstor_server.stores.metadata.base import Metadata, Transaction
+from lightningstor_types.tenants import Caller
 
 IDENTITIES_MAX: Final = 10_000
 
@@ -52,7 +53,3 @@ class Identities:
         caller = Caller(project=key.project, principal=key.principal, role=key.role, access_key=key.id)
         return Credential(secret=secret, caller=caller)
 
-
-def secret_context(access_key: str) -> str:
-    """What a sealed secret is bound to: it cannot be moved to another key."""
-    return f"access-key:{access_key}"

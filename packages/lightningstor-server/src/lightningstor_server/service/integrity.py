@@ -14,6 +14,7 @@ from typing import Final, Protocol
 
 from attrs import frozen
 from awscrt import checksums as crt
+
 from lightningstor_types.digests import ChecksumAlgorithm, Checksums, ChecksumType, ETag
 from lightningstor_types.errors import BadDigest, InvalidDigest, InvalidRequest
 

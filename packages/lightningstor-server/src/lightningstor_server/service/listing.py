@@ -12,16 +12,16 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol, TypeVar
 
 from attrs import define, field
-from lightningstor_types.buckets import Owner
-from lightningstor_types.errors import InvalidArgument
-from lightningstor_types.names import LIST_MAX_KEYS
-from lightningstor_types.objects import CommonPrefix, ListedObject, Object
-from lightningstor_types.operations.listing import ListObjects, ListObjectsResult, ListObjectsV2, ListObjectsV2Result
 
 from lightningstor_server.service.core import Context
 from lightningstor_server.service.operation import Route, Target, operation
 from lightningstor_server.service.uploads import owner_of
 from lightningstor_server.stores.metadata.base import Transaction
+from lightningstor_types.buckets import Owner
+from lightningstor_types.errors import InvalidArgument
+from lightningstor_types.names import LIST_MAX_KEYS
+from lightningstor_types.objects import CommonPrefix, ListedObject, Object
+from lightningstor_types.operations.listing import ListObjects, ListObjectsResult, ListObjectsV2, ListObjectsV2Result
 
 FIRST_LOOK_ROWS: Final = 64
 """With a delimiter: how many rows are looked at first; doubled while no prefix rolls up."""
@@ -50,16 +50,16 @@ def past(prefix: bytes) -> bytes | None:
 
 @define
 class Page:
-    """What a walk has gathered: entries and prefixes in one order, and whether more follow."""
+    """What a walk has gathered beside its entries, and whether more follows."""
 
-    entries: list[object] = field(factory=list)
+    entries: int = 0
     prefixes: list[str] = field(factory=list)
     last: str = ""
     """The last key or prefix of the page, from which the next one goes on."""
     truncated: bool = False
 
     def __len__(self) -> int:
-        return len(self.entries) + len(self.prefixes)
+        return self.entries + len(self.prefixes)
 
 
 async def walk(fetch: Fetch[E], *, prefix: str, delimiter: str, start: bytes, limit: int) -> tuple[list[E], Page]:
@@ -67,7 +67,8 @@ async def walk(fetch: Fetch[E], *, prefix: str, delimiter: str, start: bytes, li
 
     `start` is the first key that may appear. Returns the entries, and the page with its prefixes.
     """
-    page, entries = Page(), []
+    page = Page()
+    entries: list[E] = []
     wanted, stop = prefix.encode(), past(prefix.encode())
     position: bytes | None = max(start, wanted)
     rows = limit + 1 if not delimiter else min(limit + 1, FIRST_LOOK_ROWS)
@@ -81,7 +82,7 @@ async def walk(fetch: Fetch[E], *, prefix: str, delimiter: str, start: bytes, li
                 return entries, page
             if rolled is None:
                 entries.append(entry)
-                page.entries.append(entry)
+                page.entries += 1
                 page.last = entry.key
                 continue
             page.prefixes.append(rolled)
@@ -136,9 +137,7 @@ def _listed(item: Object, owner: Owner | None) -> ListedObject:
     )
 
 
-async def _objects(
-    ctx: Context, prefix: str, delimiter: str, start: bytes, limit: int
-) -> tuple[list[Object], Page]:
+async def _objects(ctx: Context, prefix: str, delimiter: str, start: bytes, limit: int) -> tuple[list[Object], Page]:
     """A page of the bucket, as one snapshot has it."""
 
     async def work(tx: Transaction) -> tuple[list[Object], Page]:

@@ -10,9 +10,17 @@ from collections.abc import Iterable
 from typing import Final
 
 import attrs
+
+from lightningstor_server.service.bodies import Located, ingest, locate
+from lightningstor_server.service.core import Context
+from lightningstor_server.service.integrity import Claims
+from lightningstor_server.service.operation import Permission, Route, Target, operation
+from lightningstor_server.service.preconditions import check_delete, check_read, check_write
+from lightningstor_server.stores.errors import Missing
+from lightningstor_server.stores.metadata.base import Transaction, Version
 from lightningstor_types import errors
 from lightningstor_types.buckets import Bucket, Usage
-from lightningstor_types.digests import NO_CHECKSUMS, ChecksumType
+from lightningstor_types.digests import NO_CHECKSUMS, ChecksumType, ETag
 from lightningstor_types.names import DELETE_MAX_KEYS, USER_METADATA_MAX_BYTES, ObjectKey
 from lightningstor_types.objects import Object, ObjectMetadata
 from lightningstor_types.operations.objects import (
@@ -34,14 +42,6 @@ from lightningstor_types.operations.objects import (
     UpdateObject,
     UpdateObjectResult,
 )
-
-from lightningstor_server.service.bodies import Located, ingest, locate
-from lightningstor_server.service.core import Context
-from lightningstor_server.service.integrity import Claims
-from lightningstor_server.service.operation import Permission, Route, Target, operation
-from lightningstor_server.service.preconditions import check_delete, check_read, check_write
-from lightningstor_server.stores.errors import Missing
-from lightningstor_server.stores.metadata.base import Transaction, Version
 
 READ_ATTEMPTS: Final = 3
 """A read whose chunks vanish between the look-up and the opening was overtaken by an overwrite: look again."""
@@ -116,9 +116,7 @@ async def put_object(ctx: Context, request: PutObject) -> PutObjectResult:
     except errors.StorError:
         await ingested.abandon(ctx.blobs)
         raise
-    return PutObjectResult(
-        etag=ingested.etag, checksums=ingested.checksums, checksum_type=ChecksumType.FULL_OBJECT, size=ingested.size
-    )
+    return PutObjectResult(etag=ingested.etag, checksums=ingested.checksums, checksum_type=ChecksumType.FULL_OBJECT, size=ingested.size)
 
 
 def _overridden(metadata: ObjectMetadata, overrides: ResponseOverrides) -> ObjectMetadata:
@@ -211,7 +209,7 @@ async def delete_object(ctx: Context, request: DeleteObject) -> DeleteObjectResu
     expected = ObjectIdentifier(
         key=request.key,
         version_id=request.version_id,
-        etag=request.if_match,
+        etag=None if request.if_match is None else ETag(request.if_match),
         last_modified=request.if_match_last_modified,
         size=request.if_match_size,
     )
@@ -232,7 +230,7 @@ async def _delete(tx: Transaction, bucket: Bucket, expected: ObjectIdentifier) -
 
 def _delete_permissions(request: DeleteObjects) -> Iterable[Permission]:
     """One for every key; the bucket itself where the batch is empty, so that it is resolved."""
-    keys = [identifier.key for identifier in request.objects] or [None]
+    keys: list[str | None] = [*(identifier.key for identifier in request.objects)] or [None]
     return (Permission(action="s3:DeleteObject", bucket=request.bucket, key=key) for key in dict.fromkeys(keys))
 
 

@@ -16,7 +16,7 @@ import attrs
 from attrs import frozen
 
 if TYPE_CHECKING:
-    from lightningstor_server.service.core import Context
+    from lightningstor_server.service.core import Context  # noqa: TC004 - core imports this module; nothing resolves the name here
 
 I = TypeVar("I")  # noqa: E741 - the field's usual name for an input
 O = TypeVar("O")  # noqa: E741 - and for an output
@@ -97,10 +97,9 @@ def operation(
         if (route is None and rpc is None) or name in _TABLE:
             raise ValueError(f"operation {name}: no route and no rpc, or entered twice")
         output = typing.get_type_hints(rule)["return"]
-        streams = any("body" in {field.name for field in attrs.fields(shape)} for shape in (input_, output))
-        _TABLE[name] = Operation(
-            name=name, input=input_, output=output, route=route, rpc=rpc, action=action, rule=rule, streams=streams
-        )
+        shapes: tuple[Any, ...] = (input_, output)
+        streams = any("body" in {field.name for field in attrs.fields(cls)} for cls in shapes)
+        _TABLE[name] = Operation(name=name, input=input_, output=output, route=route, rpc=rpc, action=action, rule=rule, streams=streams)
         return rule
 
     return enter

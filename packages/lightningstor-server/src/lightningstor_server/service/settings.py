@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from attrs import frozen
+
 from lightningstor_types.tenants import BucketNamespace
 
 INLINE_MAX_BYTES: Final = 16 << 10

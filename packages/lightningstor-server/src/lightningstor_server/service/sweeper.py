@@ -85,9 +85,11 @@ class Sweeper:
             if not found:
                 return removed
             await self._blobs.delete(found)
-            names = [chunk for chunk, _ in found]
-            await self._metadata.commit(lambda tx, names=names: tx.chunks.forget(names))
+            await self._forget([chunk for chunk, _ in found])
             removed += len(found)
+
+    async def _forget(self, chunks: list[bytes]) -> None:
+        await self._metadata.commit(lambda tx: tx.chunks.forget(chunks))
 
     async def _sweep_orphans(self) -> int:
         removed = 0

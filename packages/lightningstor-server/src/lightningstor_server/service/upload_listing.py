@@ -7,6 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lightningstor_server.service.core import Context
+from lightningstor_server.service.listing import Page, limited, next_start, walk
+from lightningstor_server.service.operation import Route, Target, operation
+from lightningstor_server.service.uploads import owner_of, running_upload
+from lightningstor_server.stores.metadata.base import StoredPart, Transaction, Upload
 from lightningstor_types.digests import NO_CHECKSUMS, Checksums
 from lightningstor_types.objects import CommonPrefix
 from lightningstor_types.operations.upload_listing import (
@@ -17,16 +22,8 @@ from lightningstor_types.operations.upload_listing import (
 )
 from lightningstor_types.uploads import MultipartUpload, Part
 
-from lightningstor_server.service.core import Context
-from lightningstor_server.service.listing import Page, limited, next_start, walk
-from lightningstor_server.service.operation import Route, Target, operation
-from lightningstor_server.service.uploads import owner_of, running_upload
-from lightningstor_server.stores.metadata.base import StoredPart, Transaction, Upload
 
-
-@operation(
-    ListParts, Route("GET", Target.OBJECT, query=("uploadId",)), rpc="ObjectService.ListParts", action="s3:ListMultipartUploadParts"
-)
+@operation(ListParts, Route("GET", Target.OBJECT, query=("uploadId",)), rpc="ObjectService.ListParts", action="s3:ListMultipartUploadParts")
 async def list_parts(ctx: Context, request: ListParts) -> ListPartsResult:
     """A page of parts. AWS, ListParts."""
     limit = limited(request.max_parts, "max-parts")
@@ -39,7 +36,7 @@ async def list_parts(ctx: Context, request: ListParts) -> ListPartsResult:
     upload, found = await ctx.metadata.read(work)
     owner = owner_of(ctx.caller.project)
     shown = found[:limit]
-    truncated = len(found) > limit and limit > 0
+    truncated = len(found) > limit > 0
 
     def checksums(part: StoredPart) -> Checksums:
         return part.checksums if upload.checksum_algorithm else NO_CHECKSUMS

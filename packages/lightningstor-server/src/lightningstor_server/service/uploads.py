@@ -9,10 +9,26 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Final
 
 import attrs
+
+from lightningstor_server.service.bodies import ingest
+from lightningstor_server.service.core import Context
+from lightningstor_server.service.integrity import (
+    DEFAULT_ALGORITHM,
+    Claims,
+    check_form,
+    compose,
+    composite_etag,
+    multipart_type,
+)
+from lightningstor_server.service.objects import check_metadata, next_revision, replace
+from lightningstor_server.service.operation import Route, Target, operation
+from lightningstor_server.service.preconditions import check_write
+from lightningstor_server.stores.metadata.base import StoredPart, Transaction, Upload, Version
 from lightningstor_types import errors
 from lightningstor_types.buckets import Bucket, Owner, Usage
 from lightningstor_types.digests import ChecksumAlgorithm, Checksums, ChecksumType, ETag
@@ -32,21 +48,6 @@ from lightningstor_types.operations.uploads import (
 )
 from lightningstor_types.tenants import Project
 from lightningstor_types.uploads import CompletedPart
-
-from lightningstor_server.service.bodies import ingest
-from lightningstor_server.service.core import Context
-from lightningstor_server.service.integrity import (
-    DEFAULT_ALGORITHM,
-    Claims,
-    check_form,
-    compose,
-    composite_etag,
-    multipart_type,
-)
-from lightningstor_server.service.objects import check_metadata, next_revision, replace
-from lightningstor_server.service.operation import Route, Target, operation
-from lightningstor_server.service.preconditions import check_write
-from lightningstor_server.stores.metadata.base import StoredPart, Transaction, Upload, Version
 
 UPLOAD_ID_RANDOM_BYTES: Final = 24
 
@@ -76,9 +77,7 @@ async def enter_part(tx: Transaction, bucket: Bucket, upload_id: str, part: Stor
     await tx.usage.add(bucket, Usage(uploads_bytes=part.size - (replaced.size if replaced else 0)))
 
 
-@operation(
-    CreateMultipartUpload, Route("POST", Target.OBJECT, query=("uploads",)), rpc="ObjectService.StartUpload", action="s3:PutObject"
-)
+@operation(CreateMultipartUpload, Route("POST", Target.OBJECT, query=("uploads",)), rpc="ObjectService.StartUpload", action="s3:PutObject")
 async def create_multipart_upload(ctx: Context, request: CreateMultipartUpload) -> CreateMultipartUploadResult:
     """Begin an upload. AWS, CreateMultipartUpload."""
     check_metadata(request.metadata)
@@ -122,9 +121,7 @@ def _part_claims(request: UploadPart, upload: Upload) -> Claims:
     return attrs.evolve(claims, algorithms=tuple({*claims.algorithms, wanted or DEFAULT_ALGORITHM}))
 
 
-@operation(
-    UploadPart, Route("PUT", Target.OBJECT, query=("partNumber", "uploadId")), rpc="ObjectService.WritePart", action="s3:PutObject"
-)
+@operation(UploadPart, Route("PUT", Target.OBJECT, query=("partNumber", "uploadId")), rpc="ObjectService.WritePart", action="s3:PutObject")
 async def upload_part(ctx: Context, request: UploadPart) -> UploadPartResult:
     """Receive a part. AWS, UploadPart."""
     bucket = ctx.bucket
@@ -170,7 +167,7 @@ def _chosen(request: CompleteMultipartUpload, stored: Sequence[StoredPart]) -> l
     if not 1 <= len(request.parts) <= PART_NUMBER_MAX:
         raise errors.MalformedXML
     numbers = [part.number for part in request.parts]
-    if any(later <= earlier for earlier, later in zip(numbers, numbers[1:], strict=False)):
+    if any(later <= earlier for earlier, later in pairwise(numbers)):
         raise errors.InvalidPartOrder(UploadId=request.upload_id)
     by_number = {part.number: part for part in stored}
     chosen = [_agreed(request, wanted, by_number.get(wanted.number)) for wanted in request.parts]
@@ -269,7 +266,7 @@ async def _drop_parts(tx: Transaction, bucket: Bucket, parts: Sequence[StoredPar
     await tx.usage.add(bucket, Usage(uploads_bytes=-sum(part.size for part in parts)))
 
 
-def _answer(request: CompleteMultipartUpload, kept: dict[str, object]) -> CompleteMultipartUploadResult:
+def _answer(request: CompleteMultipartUpload, kept: Mapping[str, object]) -> CompleteMultipartUploadResult:
     """The answer from what was kept of the completion."""
     checksums = kept["checksums"]
     return CompleteMultipartUploadResult(

@@ -109,14 +109,14 @@ class MemoryBlobs:
 
     async def delete(self, chunks: Sequence[tuple[bytes, str]]) -> None:
         """As promised by `BlobStore`."""
-        for id, _ in chunks:
-            self.contents.pop(id, None)
-            self._since.pop(id, None)
+        for chunk_id, _ in chunks:
+            self.contents.pop(chunk_id, None)
+            self._since.pop(chunk_id, None)
 
     async def stored(self) -> AsyncIterator[StoredChunk]:
         """As promised by `BlobStore`."""
-        for id, since in list(self._since.items()):
-            yield StoredChunk(id=id, directory="", age_seconds=max(0.0, self._clock() - since))
+        for chunk_id, since in list(self._since.items()):
+            yield StoredChunk(id=chunk_id, directory="", age_seconds=max(0.0, self._clock() - since))
 
     async def check_room(self, size: int) -> None:
         """As promised by `BlobStore`."""

@@ -36,15 +36,15 @@ def is_folder_name(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
 
-def path_of(id: bytes, directory: str) -> str:
+def path_of(chunk_id: bytes, directory: str) -> str:
     """Where a chunk's file is, below the root.
 
     Raises:
         Missing: no chunk of this store can have such a name.
     """
-    if len(id) != CHUNK_ID_BYTES or not is_folder_name(directory):
+    if len(chunk_id) != CHUNK_ID_BYTES or not is_folder_name(directory):
         raise Missing(f"{directory!r} is no folder of this store")
-    return f"{directory}/{id.hex()}"
+    return f"{directory}/{chunk_id.hex()}"
 
 
 class Directory:

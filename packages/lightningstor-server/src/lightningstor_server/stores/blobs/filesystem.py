@@ -118,9 +118,9 @@ class FilesystemBlobs:
         """
         folders: set[str] = set()
         names = []
-        for id, directory in chunks:
+        for chunk_id, directory in chunks:
             with suppress(Missing):
-                names.append(path_of(id, directory))
+                names.append(path_of(chunk_id, directory))
                 folders.add(directory)
         for at in range(0, len(names), DELETE_BATCH_FILES):
             await self._writes.run(self._unlink, names[at : at + DELETE_BATCH_FILES])
@@ -180,7 +180,7 @@ class FilesystemBlobs:
         except OSError as error:
             raise unreadable(folder, error) from error
         try:
-            return os.listdir(descriptor)
+            return os.listdir(descriptor)  # noqa: PTH208 - pathlib lists no descriptors
         except OSError as error:
             raise unreadable(folder, error) from error
         finally:

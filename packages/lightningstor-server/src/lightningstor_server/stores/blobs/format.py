@@ -66,9 +66,9 @@ def blocks_of(length: int) -> int:
     return -(-length // BLOCK_BYTES)
 
 
-def encode_header(id: bytes) -> bytes:
+def encode_header(chunk_id: bytes) -> bytes:
     """The first HEADER_BYTES of the chunk's file."""
-    fields = _HEADER.pack(_HEADER_MAGIC, CHUNK_FORMAT, 0, id)
+    fields = _HEADER.pack(_HEADER_MAGIC, CHUNK_FORMAT, 0, chunk_id)
     return fields + _SUM.pack(crc32c(fields))
 
 
@@ -82,10 +82,10 @@ def decode_header(header: bytes) -> bytes:
         raise Corrupted("the header is cut short")
     if _SUM.unpack_from(header, _HEADER.size)[0] != crc32c(header[: _HEADER.size]):
         raise Corrupted("the header does not match its checksum")
-    magic, format_number, zero, id = _HEADER.unpack_from(header)
+    magic, format_number, zero, chunk_id = _HEADER.unpack_from(header)
     if (magic, format_number, zero) != (_HEADER_MAGIC, CHUNK_FORMAT, 0):
         raise Corrupted(f"the header is none of format {CHUNK_FORMAT}")
-    return bytes(id)
+    return bytes(chunk_id)
 
 
 def encode_footer(length: int, block_sums: bytes) -> bytes:

@@ -13,13 +13,13 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from attrs import frozen
+
+from lightningstor_server.stores.blobs.base import Chunk, Piece
 from lightningstor_types.buckets import Bucket, Usage
 from lightningstor_types.digests import ChecksumAlgorithm, Checksums, ChecksumType, ETag
 from lightningstor_types.names import PART_NUMBER_MAX
 from lightningstor_types.objects import Object, ObjectMetadata, StorageClass
 from lightningstor_types.tenants import Project, Role
-
-from lightningstor_server.stores.blobs.base import Chunk, Piece
 
 T = TypeVar("T")
 
@@ -245,21 +245,36 @@ class Transaction(Protocol):
     """One transaction's view of everything."""
 
     @property
-    def buckets(self) -> Buckets: ...
+    def buckets(self) -> Buckets:
+        """The buckets."""
+
     @property
-    def versions(self) -> Versions: ...
+    def versions(self) -> Versions:
+        """The versions of objects."""
+
     @property
-    def bodies(self) -> Bodies: ...
+    def bodies(self) -> Bodies:
+        """The bodies."""
+
     @property
-    def chunks(self) -> Chunks: ...
+    def chunks(self) -> Chunks:
+        """The chunks."""
+
     @property
-    def uploads(self) -> Uploads: ...
+    def uploads(self) -> Uploads:
+        """The uploads."""
+
     @property
-    def tenants(self) -> Tenants: ...
+    def tenants(self) -> Tenants:
+        """The tenants."""
+
     @property
-    def usage(self) -> UsageCounts: ...
+    def usage(self) -> UsageCounts:
+        """The counts."""
+
     @property
-    def configuration(self) -> Configuration: ...
+    def configuration(self) -> Configuration:
+        """The store's own settings."""
 
 
 Work = Callable[[Transaction], Awaitable[T]]

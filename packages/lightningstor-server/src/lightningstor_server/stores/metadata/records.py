@@ -11,13 +11,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import attrs
+
+from lightningstor_server.stores.metadata.database import Row
 from lightningstor_types.buckets import Bucket
 from lightningstor_types.digests import NO_CHECKSUMS, Checksums, ChecksumType, ETag
 from lightningstor_types.names import BucketName
 from lightningstor_types.objects import NO_METADATA, Object, ObjectMetadata, StorageClass
 from lightningstor_types.tenants import Project
-
-from lightningstor_server.stores.metadata.database import Row
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)

@@ -269,5 +269,5 @@ async def open_sqlite(path: Path) -> SqlMetadata:
 async def open_memory() -> SqlMetadata:
     """A metadata store in memory."""
     database = MemoryDatabase()
-    migrate(database._connection)  # noqa: SLF001 - the same file
+    migrate(database._connection)
     return SqlMetadata(database)

@@ -25,5 +25,4 @@ def statements(family: str) -> dict[str, str]:
 def migrations() -> list[tuple[int, str]]:
     """The migrations as (store format that it leads to, script), ascending."""
     folder = resources.files(__package__) / "migrations"
-    found = sorted((int(file.name.split("_")[0]), file.read_text()) for file in folder.iterdir() if file.name.endswith(".sql"))
-    return found
+    return sorted((int(file.name.split("_")[0]), file.read_text()) for file in folder.iterdir() if file.name.endswith(".sql"))

@@ -9,11 +9,11 @@ import json
 from collections.abc import Sequence
 
 import attrs
-from lightningstor_types.buckets import Bucket, Usage
 
 from lightningstor_server.stores.metadata.database import Connection
 from lightningstor_server.stores.metadata.records import bucket_of, to_micros
 from lightningstor_server.stores.metadata.statements import statements
+from lightningstor_types.buckets import Bucket, Usage
 
 _BUCKETS = statements("buckets")
 _CONFIGURATION = statements("configuration")

@@ -8,10 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from lightningstor_types.digests import ChecksumAlgorithm, ChecksumType, ETag
-from lightningstor_types.names import PART_NUMBER_MAX
-from lightningstor_types.objects import StorageClass
-
 from lightningstor_server.stores.metadata.base import StoredPart, Upload
 from lightningstor_server.stores.metadata.database import Connection, Row
 from lightningstor_server.stores.metadata.records import (
@@ -23,6 +19,9 @@ from lightningstor_server.stores.metadata.records import (
     to_micros,
 )
 from lightningstor_server.stores.metadata.statements import statements
+from lightningstor_types.digests import ChecksumAlgorithm, ChecksumType, ETag
+from lightningstor_types.names import PART_NUMBER_MAX
+from lightningstor_types.objects import StorageClass
 
 _UPLOADS = statements("uploads")
 

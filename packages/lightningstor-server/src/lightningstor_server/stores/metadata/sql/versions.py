@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lightningstor_types.objects import Object
-
 from lightningstor_server.stores.metadata.base import Version
 from lightningstor_server.stores.metadata.database import Connection
 from lightningstor_server.stores.metadata.records import checksums_text, metadata_text, object_of, to_micros
 from lightningstor_server.stores.metadata.statements import statements
+from lightningstor_types.objects import Object
 
 _OBJECTS = statements("objects")
 

@@ -1,0 +1,115 @@
+"""Everything that CI runs: `nox` runs all sessions, `nox -s NAME` one.
+
+Law: a session installs what it needs and nothing by hand. What a session proves stands in its
+docstring; the minutes that each takes stand in CONTRIBUTING.md.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "venv"
+nox.options.stop_on_first_error = True
+
+TYPES, API, SERVER = (f"packages/lightningstor-{name}" for name in ("types", "api", "server"))
+SOURCES = [f"{package}/src" for package in (TYPES, API, SERVER)]
+# the generator decides what the stubs demand of the runtime, so it is pinned exactly
+GENERATOR = ["grpcio-tools==1.85.1", "mypy-protobuf==5.1.0"]
+CHECKERS = ["ruff~=0.17.6", "mypy~=2.4.1", "import-linter~=2.16", "types-grpcio", "types-protobuf", "types-defusedxml"]
+TESTERS = ["pytest>=9", "pytest-asyncio>=1.5", "pytest-timeout>=2.4", "hypothesis>=6.170"]
+CLIENTS = ["boto3>=1.44", "awscli>=1.46"]
+
+
+def _install_all(session: nox.Session, *others: str) -> None:
+    session.install(TYPES, API, f"{SERVER}[standard]", *others)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Ruff with all its rules; every exception has its reason."""
+    session.install(*CHECKERS)
+    session.run("ruff", "check", "packages", "tests", "proto", "noxfile.py")
+    session.run("ruff", "format", "--check", "packages", "tests", "proto", "noxfile.py")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Mypy, strict, over the three distributions."""
+    _install_all(session, *CHECKERS)
+    session.run("mypy", *SOURCES)
+
+
+@nox.session
+def imports(session: nox.Session) -> None:
+    """The contracts of the design: what may import what."""
+    _install_all(session, *CHECKERS)
+    session.run("lint-imports")
+
+
+@nox.session
+def architecture(session: nox.Session) -> None:
+    """Lengths of files and functions, total tables, every route with an action."""
+    _install_all(session, *TESTERS)
+    session.run("pytest", "tests/architecture", *session.posargs)
+
+
+@nox.session
+def proto(session: nox.Session) -> None:
+    """The committed stubs are what the generator makes of proto/."""
+    session.install(*GENERATOR)
+    session.run("python", "proto/generate.py")
+    session.run("git", "diff", "--exit-code", "--", f"{API}/src/lightningstor_api/v1", external=True)
+
+
+@nox.session
+def unit(session: nox.Session) -> None:
+    """The parts one by one, on stores in memory, and the wire's golden vectors."""
+    _install_all(session, *TESTERS, *CLIENTS)
+    session.run("pytest", "tests/unit", "tests/wire", *session.posargs)
+
+
+@nox.session
+def stores(session: nox.Session) -> None:
+    """One suite for every implementation of a store's Protocol."""
+    _install_all(session, *TESTERS)
+    session.run("pytest", "tests/stores", *session.posargs)
+
+
+@nox.session
+def twins(session: nox.Session) -> None:
+    """Each operation through both fronts, with equal results and errors."""
+    _install_all(session, *TESTERS, *CLIENTS)
+    session.run("pytest", "tests/twins", *session.posargs)
+
+
+@nox.session
+def clients(session: nox.Session) -> None:
+    """Real clients against a real server process, under each HTTP server."""
+    _install_all(session, *TESTERS, *CLIENTS)
+    session.run("pytest", "tests/clients", *session.posargs)
+
+
+@nox.session
+def faults(session: nox.Session) -> None:
+    """Kills, vanishing clients and a full disk: nothing acknowledged is lost."""
+    _install_all(session, *TESTERS, *CLIENTS)
+    session.run("pytest", "tests/faults", *session.posargs)
+
+
+@nox.session
+def wheels(session: nox.Session) -> None:
+    """Each distribution is built, and installs and imports in an empty environment of its own."""
+    session.install("hatch", "virtualenv")
+    out = Path(session.create_tmp()) / "dist"
+    for package in (TYPES, API, SERVER):
+        with session.chdir(package):
+            session.run("hatch", "build", str(out.resolve()))
+    for name in ("types", "api", "server"):
+        venv = Path(session.create_tmp()) / f"venv-{name}"
+        session.run("virtualenv", "--clear", "-q", str(venv))
+        session.run(str(venv / "bin/pip"), "install", "-q", "--find-links", str(out), f"lightningstor-{name}==0.1.0", external=True)
+        session.run(str(venv / "bin/python"), "-c", f"import lightningstor_{name}", external=True)
+    session.run(str(Path(session.create_tmp()) / "venv-server/bin/lightningstor"), "--version", external=True)
