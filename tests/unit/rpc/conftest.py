@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 from attrs import define, field, frozen
+from grpc import aio
 from lightningstor_api.client import Client, connect
 from lightningstor_api.methods import METHODS
+from lightningstor_server.rpc.binding import Binding, bind
+from lightningstor_server.rpc.callers import Callers
 from lightningstor_server.rpc.server import assemble, listen
 from lightningstor_server.service.operation import Operation
 from lightningstor_types.errors import InternalError, StorError
@@ -101,6 +104,18 @@ def service() -> FakeService:
 async def target(service: FakeService, table: tuple[Operation[Any, Any], ...]) -> AsyncIterator[str]:
     """The address of a server that runs."""
     server = assemble(service, StaticIdentities(), clock=lambda: NOW, region="us-east-1", table=table)
+    port = listen(server, "127.0.0.1:0")
+    await server.start()
+    yield f"127.0.0.1:{port}"
+    await server.stop(None)
+
+
+@pytest.fixture
+async def hasty(service: FakeService, table: tuple[Operation[Any, Any], ...]) -> AsyncIterator[str]:
+    """The address of a server that waits for nothing longer than a tenth of a second."""
+    binding = Binding(service, Callers(StaticIdentities(), clock=lambda: NOW, region="us-east-1"), deadline_seconds=0.1, idle_seconds=0.1)
+    server = aio.server()
+    server.add_generic_rpc_handlers(binding.handlers(bind(table)))
     port = listen(server, "127.0.0.1:0")
     await server.start()
     yield f"127.0.0.1:{port}"

@@ -43,7 +43,7 @@ def test_an_rpc_without_operation_stops_the_start(table: Any) -> None:
 
 def test_an_operation_without_rpc_in_the_descriptors_stops_the_start(table: Any, operation: Callable[..., Any]) -> None:
     """A mistyped rpc is found at the start."""
-    with pytest.raises(ValueError, match="ObjectService.Missing"):
+    with pytest.raises(ValueError, match="Missing"):
         bind([*table, operation("ObjectService.HeadObject", rpc="ObjectService.Missing")])
 
 
@@ -65,10 +65,12 @@ async def call_raw(target: str, path: str, *messages: bytes, metadata: Any = ())
     async with aio.insecure_channel(target) as channel:
         try:
             if path == WRITE:
-                return await channel.stream_unary(path, None, None)(iter(messages), metadata=metadata)
-            return await channel.unary_unary(path, None, None)(messages[0], metadata=metadata)
+                answer: bytes = await channel.stream_unary(path, None, None)(iter(messages), metadata=metadata)
+            else:
+                answer = await channel.unary_unary(path, None, None)(messages[0], metadata=metadata)
         except grpc.RpcError as error:
             return from_rpc_error(error)
+        return answer
 
 
 async def test_a_malformed_message_is_the_clients_error(target: str, service: Any) -> None:
@@ -201,7 +203,7 @@ async def test_a_client_that_vanishes_stores_nothing(target: str, service: Any) 
 
     service.answers[PutObject] = watch
     async with aio.insecure_channel(target) as channel:
-        call = channel.stream_unary(WRITE, None, None)()
+        call = channel.stream_unary(WRITE, None, None)(None)
         await call.write(message(head=PUT))
         await call.write(message(chunk={"data": b"x"}))
         async with asyncio.timeout(10):
@@ -212,6 +214,36 @@ async def test_a_client_that_vanishes_stores_nothing(target: str, service: Any) 
     assert outcome[0] == b"x"
     assert isinstance(outcome[1], asyncio.CancelledError | errors.IncompleteBody)
     assert len(outcome) == 2
+
+
+async def test_a_call_without_deadline_gets_the_servers(hasty: str, service: Any) -> None:
+    """A rule that does not end is cancelled where the client has set no deadline; the door says what that is."""
+    cancelled = asyncio.Event()
+
+    async def wait(_request: Any) -> Any:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    service.answers[HeadObject] = wait
+    raw = object_service_pb2.HeadObjectRequest(bucket="bucket", key="k").SerializeToString()
+    assert isinstance(await call_raw(hasty, HEAD, raw), errors.InternalError)
+    assert [type(error) for error in service.unexpected] == [TimeoutError]
+    assert cancelled.is_set()
+
+
+async def test_a_client_that_falls_silent_is_not_waited_for(hasty: str, service: Any) -> None:
+    """A body that stops coming ends in RequestTimeout, and nothing of it is kept."""
+    bodies: list[bytes] = []
+    service.answers[PutObject] = lambda request: store(bodies, request)
+    async with aio.insecure_channel(hasty) as channel:
+        call = channel.stream_unary(WRITE, None, None)(None)
+        await call.write(message(head=PUT))
+        with pytest.raises(grpc.RpcError) as caught:
+            await call
+    assert isinstance(from_rpc_error(caught.value), errors.RequestTimeout)
+    assert bodies == []
 
 
 async def test_health_and_reflection_answer(target: str) -> None:

@@ -15,14 +15,14 @@ from typing import Any, TypeVar
 import grpc
 from google.protobuf.message import Message
 from grpc import aio
-from lightningstor_types.digests import NO_CHECKSUMS, Checksums
-from lightningstor_types.errors import IncompleteBody, RequestTimeout
-from lightningstor_types.streams import ByteStream
 
 from lightningstor_api.chunks import closing, opened, pieces, seal
 from lightningstor_api.codec import encoder
 from lightningstor_api.errors import from_rpc_error
 from lightningstor_api.v1 import types_pb2
+from lightningstor_types.digests import NO_CHECKSUMS, Checksums
+from lightningstor_types.errors import IncompleteBody, RequestTimeout
+from lightningstor_types.streams import ByteStream
 
 T = TypeVar("T")
 

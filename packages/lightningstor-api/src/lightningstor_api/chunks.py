@@ -11,9 +11,9 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 import google_crc32c
-from lightningstor_types.errors import BadDigest, InvalidArgument
 
 from lightningstor_api.v1.types_pb2 import DataChunk
+from lightningstor_types.errors import BadDigest, InvalidArgument
 
 CHUNK_BYTES: Final = 1 << 20
 """The size of every chunk that is sent but the last."""

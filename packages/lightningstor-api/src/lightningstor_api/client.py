@@ -18,14 +18,14 @@ from typing import Any, Final, Generic, Protocol, Self, TypeVar, cast
 
 import grpc
 from grpc import aio
-from lightningstor_types.errors import InternalError, StorError
-from lightningstor_types.operations import buckets, common, copying, listing, objects, upload_listing, uploads
 
 from lightningstor_api.bodies import IncomingBody, ServersStatus, answer_within, outgoing
 from lightningstor_api.chunks import MESSAGE_MAX_BYTES
 from lightningstor_api.codec import decoder, encoder
 from lightningstor_api.methods import METHODS, Method
 from lightningstor_api.signing import Signer, utc_now
+from lightningstor_types.errors import InternalError, StorError
+from lightningstor_types.operations import buckets, common, copying, listing, objects, upload_listing, uploads
 
 I = TypeVar("I")  # noqa: E741 - an input
 O = TypeVar("O")  # noqa: E741 - an output

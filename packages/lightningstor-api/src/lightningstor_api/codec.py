@@ -22,6 +22,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 from google.protobuf.timestamp_pb2 import Timestamp
+
 from lightningstor_types import wire
 from lightningstor_types.errors import InvalidArgument
 

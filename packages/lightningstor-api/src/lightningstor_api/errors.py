@@ -15,6 +15,7 @@ from google.protobuf import any_pb2
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
 from grpc_status import rpc_status
+
 from lightningstor_types import errors
 from lightningstor_types.errors import Kind, StorError
 

@@ -16,9 +16,9 @@ from google.protobuf.descriptor import Descriptor, MethodDescriptor
 from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
-from lightningstor_types.operations import buckets, common, copying, listing, objects, upload_listing, uploads
 
 from lightningstor_api.v1 import bucket_service_pb2, object_service_pb2
+from lightningstor_types.operations import buckets, common, copying, listing, objects, upload_listing, uploads
 
 SERVICES: Final = (
     bucket_service_pb2.DESCRIPTOR.services_by_name["BucketService"],

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Annotated, Final
 
 from attrs import define, field, frozen
-from lightningstor_types.tenants import Project, Role
 
 from lightningstor_server import documents
 from lightningstor_server.auth.vault import Vault, secret_context
 from lightningstor_server.documents import ConfigError, Matching, Sized
 from lightningstor_server.failures import StartError
 from lightningstor_server.stores.metadata.base import AccessKey, Metadata, Transaction
+from lightningstor_types.tenants import Project, Role
 
 ROOT_ACCESS_KEY_VARIABLE: Final = "LIGHTNINGSTOR_ROOT_ACCESS_KEY"
 ROOT_SECRET_KEY_VARIABLE: Final = "LIGHTNINGSTOR_ROOT_SECRET_KEY"  # noqa: S105 - the name of a variable

@@ -15,10 +15,10 @@ from typing import Annotated, Final
 
 import attrs
 from attrs import frozen
-from lightningstor_types.tenants import BucketNamespace
 
 from lightningstor_server import documents
 from lightningstor_server.documents import Between, ConfigError, Matching, Sized
+from lightningstor_types.tenants import BucketNamespace
 
 __all__ = ["AccessLog", "Config", "ConfigError", "Kms", "Legacy", "Lifecycle", "Limits", "NewBuckets", "ObjectOwnership", "load_config"]
 

@@ -59,9 +59,11 @@ class Between:
 
     @property
     def wanted(self) -> str:
+        """What is expected, for the error."""
         return f"a number from {self.least} to {self.most}"
 
     def admits(self, value: Any) -> bool:
+        """Whether a value is within the limits."""
         return bool(self.least <= value <= self.most)
 
 
@@ -73,6 +75,7 @@ class Matching:
     wanted: str
 
     def admits(self, value: Any) -> bool:
+        """Whether a value is within the limits."""
         return re.fullmatch(self.pattern, value) is not None
 
 
@@ -85,6 +88,7 @@ class Sized:
     wanted: str
 
     def admits(self, value: Any) -> bool:
+        """Whether a value is within the limits."""
         return self.least <= len(value) <= self.most
 
 
@@ -140,7 +144,7 @@ def hints(cls: type) -> Mapping[str, Any]:
     return {field.name: resolved[field.name] for field in attrs.fields(cast("Any", cls))}
 
 
-class _Refused(Exception):  # noqa: N818 - it never leaves this module
+class _Refused(Exception):
     def __init__(self, key: str, reason: str) -> None:
         super().__init__(key, reason)
         self.key = key

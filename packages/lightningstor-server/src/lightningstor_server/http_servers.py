@@ -34,7 +34,8 @@ SILENCE_SECONDS: Final = 2.0
 class Serve(Protocol):
     """Serves until `stop`, then until what runs is done. Its caller bounds that."""
 
-    async def __call__(self, app: Application, address: Address, *, stop: asyncio.Event, limits: Limits) -> None: ...
+    async def __call__(self, app: Application, address: Address, *, stop: asyncio.Event, limits: Limits) -> None:
+        """Serve until told to stop."""
 
 
 def choose(name: str) -> str:

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from typing import Final
 
 from attrs import frozen
-from lightningstor_types.tenants import BucketNamespace
 
 from lightningstor_server.auth.vault import Vault, open_vault
 from lightningstor_server.failures import StartError
 from lightningstor_server.options import Options
 from lightningstor_server.stores.metadata.base import Metadata, Transaction
+from lightningstor_types.tenants import BucketNamespace
 
 KEY_ID_SETTING: Final = "master_key_id"
 NAMESPACE_SETTING: Final = "bucket_namespace"

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final, Self
 
-from attrs import frozen
+from attrs import field, frozen
 
 from lightningstor_server import documents
 from lightningstor_server.bootstrap import Bootstrap
@@ -53,7 +53,7 @@ class Address:
     @property
     def family(self) -> socket.AddressFamily:
         """Of an address whose host is a number."""
-        return socket.AF_INET6 if ipaddress.ip_address(self.host).version == 6 else socket.AF_INET
+        return socket.AF_INET6 if isinstance(ipaddress.ip_address(self.host), ipaddress.IPv6Address) else socket.AF_INET
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
@@ -70,7 +70,7 @@ class Options:
     workers: int = 1
     http_server: str = "auto"
     key_file: Path | None = None
-    config: Config = Config()
+    config: Config = field(factory=Config)
     bootstrap: Bootstrap | None = None
     """For the supervisor alone: it declares secrets."""
 

@@ -46,6 +46,9 @@ class ChecksumType(StrEnum):
     COMPOSITE = "COMPOSITE"
 
 
+_FIELDS = tuple((algorithm, algorithm.field) for algorithm in ChecksumAlgorithm)
+
+
 @frozen(kw_only=True)
 class Checksums:
     """The checksums of one body, each in base64 as S3 writes it (composite ones end in `-N`)."""
@@ -58,8 +61,8 @@ class Checksums:
 
     def items(self) -> Iterator[tuple[ChecksumAlgorithm, str]]:
         """The checksums that are there, with their algorithms."""
-        for algorithm in ChecksumAlgorithm:
-            value: str | None = getattr(self, algorithm.field)
+        for algorithm, field in _FIELDS:
+            value: str | None = getattr(self, field)
             if value is not None:
                 yield algorithm, value
 

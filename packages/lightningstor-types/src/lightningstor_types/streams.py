@@ -32,14 +32,14 @@ class BytesStream:
     """A body that is at hand as a whole."""
 
     def __init__(self, content: bytes, trailer: Checksums = NO_CHECKSUMS) -> None:
-        self._content = content
+        self.content = content
         self.trailer = trailer
 
     @property
     def length(self) -> int:
         """The number of bytes."""
-        return len(self._content)
+        return len(self.content)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """The content in one piece."""
-        yield self._content
+        yield self.content

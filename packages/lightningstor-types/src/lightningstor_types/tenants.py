@@ -48,3 +48,5 @@ class Caller:
     principal: str
     role: Role
     access_key: str
+    generation: int = 0
+    """The generation of the store's configuration in which this was found to be so."""

@@ -21,14 +21,14 @@ UNCACHED = {"cache-control": "no-store"}
 def build(ready: Callable[[], bool], metrics: Callable[[], bytes]) -> Starlette:
     """The application. `ready` is asked for each probe, `metrics` for each scrape."""
 
-    async def live(request: Request) -> Response:
+    async def live(_: Request) -> Response:
         return PlainTextResponse("live\n", headers=UNCACHED)
 
-    async def readiness(request: Request) -> Response:
+    async def readiness(_: Request) -> Response:
         serving = ready()
         return PlainTextResponse("ready\n" if serving else "not ready\n", status_code=200 if serving else 503, headers=UNCACHED)
 
-    async def scrape(request: Request) -> Response:
+    async def scrape(_: Request) -> Response:
         return Response(metrics(), media_type=CONTENT_TYPE, headers=UNCACHED)
 
     return Starlette(

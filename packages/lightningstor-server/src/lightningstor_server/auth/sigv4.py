@@ -214,6 +214,7 @@ def _credential(text: str, timestamp: str, wrong: type[errors.StorError], prefix
     return access_key, Scope(date, region, service)
 
 
+@lru_cache(maxsize=SIGNING_KEYS_MAX)
 def _signed_headers(text: str, wrong: type[errors.StorError]) -> tuple[str, ...]:
     names = text.split(";")
     if not _SIGNED_HEADERS.fullmatch(text) or names != sorted(set(names)):

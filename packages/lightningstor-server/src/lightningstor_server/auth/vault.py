@@ -86,7 +86,7 @@ def default_key_file(data: Path) -> Path:
     Raises:
         VaultError: the data folder is the root of the file system, which has no beside.
     """
-    folder = Path(os.path.abspath(data))
+    folder = Path(data).absolute()
     if not folder.name:
         raise VaultError(f"{folder} has no place beside it: name the key file")
     return folder.with_name(folder.name + KEY_FILE_SUFFIX)
@@ -153,7 +153,7 @@ def _create(path: Path) -> bytes:
         draft = path.with_name(f"{path.name}.{os.getpid()}.new")
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, KEY_FILE_MODE)
         try:
-            with open(descriptor, "wb") as file:
+            with os.fdopen(descriptor, "wb") as file:
                 file.write(base64.b64encode(key) + b"\n")
                 file.flush()
                 os.fsync(file.fileno())

@@ -16,15 +16,15 @@ import grpc
 from attrs import frozen
 from google.protobuf.message import Message
 from grpc import aio
+
 from lightningstor_api.codec import decoder, encoder, parsed
 from lightningstor_api.errors import REQUEST_ID, to_status
 from lightningstor_api.methods import METHODS, Method
-from lightningstor_types.errors import RequestTimeout, StorError
-from lightningstor_types.tenants import Caller
-
 from lightningstor_server.rpc.callers import Callers, headers_of, new_request_id, request_id_of
 from lightningstor_server.rpc.streams import STREAM_IDLE_SECONDS, IncomingBody, outgoing
 from lightningstor_server.service.operation import I, O, Operation
+from lightningstor_types.errors import RequestTimeout, StorError
+from lightningstor_types.tenants import Caller
 
 DEFAULT_DEADLINE_SECONDS: Final = 60.0
 """How long a call without a body may take when its client has set no deadline."""
@@ -124,16 +124,14 @@ class Binding:
                     answer = await serve(self, bound, incoming, call)
             except Exception as error:  # noqa: BLE001 - the door decides what it is; it logs what it does not know
                 status = to_status(self._door.known_error(error, bound.operation.name, request_id), request_id)
-            else:
-                context.set_trailing_metadata(((REQUEST_ID, request_id),))
-                return answer
-            await context.abort(status.code, status.details, (*status.trailing_metadata, (REQUEST_ID, request_id)))
+                await context.abort(status.code, status.details, (*status.trailing_metadata, (REQUEST_ID, request_id)))
+            context.set_trailing_metadata(((REQUEST_ID, request_id),))
+            return answer
 
         return handle
 
     def _limit(self, bound: Bound, context: aio.ServicerContext[bytes, bytes]) -> float | None:
-        """Seconds that the call may take; None for a body, whose every message has its own, and where
-        the client has set a deadline, which gRPC keeps."""
+        """Seconds that the call may take; None where each message of a body has its own deadline, or the client set one."""
         if bound.operation.streams or context.time_remaining() is not None:
             return None
         return self._deadline_seconds

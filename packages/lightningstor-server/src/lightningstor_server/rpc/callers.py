@@ -19,10 +19,9 @@ from typing import Final, Protocol
 from lightningstor_api.errors import REQUEST_ID
 from lightningstor_api.signature import derive_signing_key, sign, string_to_sign
 from lightningstor_api.signing import PAYLOAD, SERVICE, SIGNED_HEADERS, canonical_call
+from lightningstor_server.auth.sigv4 import SIGNING_KEYS_MAX, SKEW_SECONDS, Claim, SignedRequest, claim
 from lightningstor_types import errors
 from lightningstor_types.tenants import Caller
-
-from lightningstor_server.auth.sigv4 import SIGNING_KEYS_MAX, SKEW_SECONDS, Claim, SignedRequest, claim
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
 _STAND_IN: Final = "no-such-access-key"

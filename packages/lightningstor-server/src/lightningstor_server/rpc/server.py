@@ -15,9 +15,9 @@ import grpc
 from grpc import aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
+
 from lightningstor_api.chunks import MESSAGE_MAX_BYTES
 from lightningstor_api.methods import SERVICES
-
 from lightningstor_server.rpc.binding import Binding, Door, bind
 from lightningstor_server.rpc.callers import Callers, Identities
 from lightningstor_server.service.operation import Operation, operations

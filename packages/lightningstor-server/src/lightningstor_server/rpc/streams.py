@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any, Final
 
 from google.protobuf.message import DecodeError, Message
+
 from lightningstor_api.chunks import closing, opened, pieces, seal
 from lightningstor_api.codec import decoder, parsed
 from lightningstor_api.v1 import types_pb2

@@ -27,6 +27,7 @@ from lightningstor_server.service.integrity import Claims, Digester
 from lightningstor_server.service.operation import I, O, Operation, operations
 from lightningstor_types.digests import NO_CHECKSUMS, Checksums
 from lightningstor_types.errors import InvalidArgument, InvalidURI, StorError
+from lightningstor_types.streams import BytesStream
 from lightningstor_types.tenants import Caller
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ DRAIN_MAX_BYTES: Final = 256 << 10
 """What is left of a refused body is read up to this, so that the client sees the answer; past it the connection closes."""
 _REQUEST_ID_BITS: Final = 64
 _SERVER: Final = (b"server", b"LightningStor")
+_BODILESS: Final = frozenset({204, 304})
+"""These end with their headers and tell no length of their own (RFC 9110 section 8.6)."""
 _ALGORITHM_HEADER: Final = "x-amz-sdk-checksum-algorithm"
 _CHECKSUMS: Final = Decoder(Checksums)
 
@@ -129,12 +132,12 @@ class S3App:
         headers = [*response.headers, _SERVER, (b"x-amz-request-id", request_id.encode())]
         if not await exchange.finish():
             headers.append((b"connection", b"close"))
-        head = exchange.scope["method"] == "HEAD"
-        if isinstance(response.body, bytes):
-            if not head:
-                headers.append((b"content-length", str(len(response.body)).encode()))
+        if isinstance(response.body, bytes | BytesStream):
+            content = response.body if isinstance(response.body, bytes) else response.body.content
+            if exchange.scope["method"] != "HEAD" and isinstance(response.body, bytes) and response.status not in _BODILESS:
+                headers.append((b"content-length", str(len(content)).encode()))
             await send({"type": "http.response.start", "status": response.status, "headers": headers})
-            await send({"type": "http.response.body", "body": response.body})
+            await send({"type": "http.response.body", "body": content})
             return
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         gone = asyncio.ensure_future(exchange.left())

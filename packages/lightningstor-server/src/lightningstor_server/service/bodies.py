@@ -217,5 +217,13 @@ async def locate(tx: Transaction, body: int, offset: int, length: int) -> Locate
     found = await tx.bodies.get(body)
     if found.inline is not None:
         return Located(inline=found.inline[offset : offset + length], pieces=(), length=length)
-    pieces = await tx.bodies.pieces(body, offset, length) if length else ()
-    return Located(inline=None, pieces=pieces, length=length)
+    return await locate_pieces(tx, body, offset, length)
+
+
+async def locate_pieces(tx: Transaction, body: int, offset: int, length: int) -> Located:
+    """Find a range of a body that is not inline, by a single statement.
+
+    Raises:
+        Missing: the body is gone.
+    """
+    return Located(inline=None, pieces=await tx.bodies.pieces(body, offset, length) if length else (), length=length)

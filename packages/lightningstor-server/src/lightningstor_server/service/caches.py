@@ -25,18 +25,26 @@ class GenerationCache(Generic[K, V]):
         self._generation = -1
         self._entries: dict[K, V] = {}
 
-    async def get(self, key: K, load: Callable[[Transaction], Awaitable[V]]) -> V:
-        """The entry of `key`, loaded in the same snapshot as the generation where it is not there."""
+    async def get(self, key: K, load: Callable[[Transaction], Awaitable[V]], *, generation: int | None = None) -> V:
+        """The entry of `key`, loaded in the same snapshot as the generation where it is not there.
+
+        `generation` is one that this very request has read already; without it, it is read here.
+        """
+        if generation is None:
+            generation = await self._metadata.look(_generation)
+        if generation == self._generation and key in self._entries:
+            return self._entries[key]
 
         async def look(tx: Transaction) -> V:
-            generation = await tx.configuration.generation()
+            generation = await _generation(tx)
             if generation != self._generation or len(self._entries) >= self._limit:
                 self._entries = {}
                 self._generation = generation
-            try:
-                return self._entries[key]
-            except KeyError:
-                value = self._entries[key] = await load(tx)
-                return value
+            value = self._entries[key] = await load(tx)
+            return value
 
         return await self._metadata.read(look)
+
+
+async def _generation(tx: Transaction) -> int:
+    return await tx.configuration.generation()

@@ -166,7 +166,7 @@ class Service:
         if name is None or operation.input is CreateBucket:
             return None
         namespace = self.namespace(caller.project)
-        bucket = await self._buckets.get((namespace, name), lambda tx: tx.buckets.find(namespace, name))
+        bucket = await self._buckets.get((namespace, name), lambda tx: tx.buckets.find(namespace, name), generation=caller.generation)
         if bucket is None:
             raise errors.NoSuchBucket(BucketName=name)
         return bucket

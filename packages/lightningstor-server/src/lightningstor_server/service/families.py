@@ -5,6 +5,6 @@ Law: a family that is not named here does not exist.
 
 from __future__ import annotations
 
-from lightningstor_server.service import bucket_settings, buckets, copying, listing, objects, upload_listing, uploads
+from lightningstor_server.service import bucket_settings, buckets, copying, listing, objects, reading, upload_listing, uploads
 
-FAMILIES = (objects, copying, uploads, upload_listing, listing, buckets, bucket_settings)
+FAMILIES = (objects, reading, copying, uploads, upload_listing, listing, buckets, bucket_settings)

@@ -50,6 +50,6 @@ class Identities:
         if key is None or not key.active:
             return None
         secret = self._vault.open(key.secret, secret_context(key.id)).decode()
-        caller = Caller(project=key.project, principal=key.principal, role=key.role, access_key=key.id)
+        generation = await tx.configuration.generation()
+        caller = Caller(project=key.project, principal=key.principal, role=key.role, access_key=key.id, generation=generation)
         return Credential(secret=secret, caller=caller)
-

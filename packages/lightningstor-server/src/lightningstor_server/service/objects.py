@@ -11,34 +11,27 @@ from typing import Final
 
 import attrs
 
-from lightningstor_server.service.bodies import Located, ingest, locate
+from lightningstor_server.service.bodies import ingest
 from lightningstor_server.service.core import Context
 from lightningstor_server.service.integrity import Claims
 from lightningstor_server.service.operation import Permission, Route, Target, operation
-from lightningstor_server.service.preconditions import check_delete, check_read, check_write
-from lightningstor_server.stores.errors import Missing
+from lightningstor_server.service.preconditions import check_delete, check_write
 from lightningstor_server.stores.metadata.base import Transaction, Version
 from lightningstor_types import errors
 from lightningstor_types.buckets import Bucket, Usage
-from lightningstor_types.digests import NO_CHECKSUMS, ChecksumType, ETag
+from lightningstor_types.digests import ChecksumType, ETag
 from lightningstor_types.names import DELETE_MAX_KEYS, USER_METADATA_MAX_BYTES, ObjectKey
 from lightningstor_types.objects import Object, ObjectMetadata
 from lightningstor_types.operations.objects import (
-    NO_OVERRIDES,
     DeletedObject,
     DeleteFailure,
     DeleteObject,
     DeleteObjectResult,
     DeleteObjects,
     DeleteObjectsResult,
-    GetObject,
-    GetObjectResult,
-    HeadObject,
-    HeadObjectResult,
     ObjectIdentifier,
     PutObject,
     PutObjectResult,
-    ResponseOverrides,
     UpdateObject,
     UpdateObjectResult,
 )
@@ -117,90 +110,6 @@ async def put_object(ctx: Context, request: PutObject) -> PutObjectResult:
         await ingested.abandon(ctx.blobs)
         raise
     return PutObjectResult(etag=ingested.etag, checksums=ingested.checksums, checksum_type=ChecksumType.FULL_OBJECT, size=ingested.size)
-
-
-def _overridden(metadata: ObjectMetadata, overrides: ResponseOverrides) -> ObjectMetadata:
-    """The metadata as the reader asked to see them."""
-    asked = {name: value for name, value in attrs.asdict(overrides).items() if value is not None}
-    return attrs.evolve(metadata, **asked) if asked else metadata
-
-
-async def _span(tx: Transaction, request: HeadObject, version: Version) -> tuple[int, int, str | None, Object]:
-    """First byte, length, Content-Range and the object as this read shows it."""
-    item = version.object
-    partial = request.range is not None
-    if request.part_number is not None:
-        if partial:
-            raise errors.InvalidRequest("Cannot specify both Range header and partNumber query parameter.")
-        sizes = (await tx.bodies.get(version.body)).part_sizes or (item.size,)
-        if request.part_number > len(sizes):
-            raise errors.InvalidPartNumber(PartNumberRequested=str(request.part_number), ActualPartCount=str(len(sizes)))
-        first, length = sum(sizes[: request.part_number - 1]), sizes[request.part_number - 1]
-        partial = item.size > 0
-    elif request.range is not None:
-        first, length = request.range.resolve(item.size)
-    else:
-        first, length = 0, item.size
-    if request.checksum_mode is None or length != item.size:
-        # the checksum of the whole is not one of the range (AWS, GetObject)
-        item = attrs.evolve(item, checksums=NO_CHECKSUMS, checksum_type=None)
-    if request.part_number is None and item.parts_count is not None:
-        item = attrs.evolve(item, parts_count=None)
-    if request.overrides is not NO_OVERRIDES:
-        item = attrs.evolve(item, metadata=_overridden(item.metadata, request.overrides))
-    content_range = f"bytes {first}-{first + length - 1}/{version.object.size}" if partial else None
-    return first, length, content_range, item
-
-
-async def _found(tx: Transaction, bucket: Bucket, request: HeadObject) -> Version:
-    """The version that a read is about.
-
-    Raises:
-        NoSuchKey, NoSuchVersion: it is not there.
-        PreconditionFailed, NotModified: it is not wanted.
-    """
-    version = await tx.versions.current(bucket.id, request.key)
-    if request.version_id is not None and (version is None or request.version_id != (version.object.version_id or "null")):
-        raise errors.NoSuchVersion(Key=request.key, VersionId=request.version_id)
-    if version is None:
-        raise errors.NoSuchKey(Key=request.key)
-    check_read(request.conditions, version.object)
-    return version
-
-
-@operation(HeadObject, Route("HEAD", Target.OBJECT), rpc="ObjectService.HeadObject", action="s3:GetObject")
-async def head_object(ctx: Context, request: HeadObject) -> HeadObjectResult:
-    """What GetObject would say, without the bytes. AWS, HeadObject."""
-
-    async def work(tx: Transaction) -> HeadObjectResult:
-        version = await _found(tx, ctx.bucket, request)
-        _, length, content_range, item = await _span(tx, request, version)
-        return HeadObjectResult(object=item, content_length=length, content_range=content_range)
-
-    return await ctx.metadata.read(work)
-
-
-@operation(GetObject, Route("GET", Target.OBJECT), rpc="ObjectService.ReadObject", action="s3:GetObject")
-async def get_object(ctx: Context, request: GetObject) -> GetObjectResult:
-    """Read an object or a range of it; every byte is verified before it leaves. AWS, GetObject."""
-
-    async def work(tx: Transaction) -> tuple[Located, int, str | None, Object]:
-        version = await _found(tx, ctx.bucket, request)
-        first, length, content_range, item = await _span(tx, request, version)
-        return await locate(tx, version.body, first, length), length, content_range, item
-
-    def fault(error: Exception) -> errors.StorError:
-        return ctx.service.known_error(error, "GetObject", ctx.request_id)
-
-    for attempt in range(READ_ATTEMPTS):
-        located, length, content_range, item = await ctx.metadata.read(work)
-        try:
-            body = await located.open(ctx.blobs, fault)
-            return GetObjectResult(object=item, content_length=length, content_range=content_range, body=body)
-        except Missing:
-            if attempt == READ_ATTEMPTS - 1:
-                raise
-    raise errors.InternalError
 
 
 @operation(DeleteObject, Route("DELETE", Target.OBJECT, status=204), rpc="ObjectService.DeleteObject", action="s3:DeleteObject")

@@ -248,7 +248,7 @@ async def complete_multipart_upload(ctx: Context, request: CompleteMultipartUplo
             parts_count=len(parts),
             metadata=upload.metadata,
         )
-        pieces = [piece for part in parts for piece in await tx.bodies.pieces(part.body, 0, part.size)]
+        pieces = [piece for part in parts if part.size for piece in await tx.bodies.pieces(part.body, 0, part.size)]
         body = await tx.bodies.add_pieces(pieces, [part.size for part in parts])
         answer = {"etag": item.etag, "checksums": {a.field: v for a, v in checksums.items()}, "checksum_type": type_}
         await tx.uploads.complete(upload.id, json.dumps(answer), now)

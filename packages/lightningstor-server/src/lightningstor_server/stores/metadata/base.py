@@ -110,6 +110,13 @@ class Versions(Protocol):
     async def current(self, bucket: int, key: str) -> Version | None:
         """The version that a read without a version id sees."""
 
+    async def current_with_body(self, bucket: int, key: str) -> tuple[Version, Body] | None:
+        """The same with its body, in a single statement.
+
+        Raises:
+            Corrupted: it is inline and does not match its checksum.
+        """
+
     async def insert(self, bucket: int, version: Version) -> None:
         """Enter a version as the current one. What was current must be gone or superseded."""
 
@@ -143,7 +150,12 @@ class Bodies(Protocol):
         """
 
     async def pieces(self, body: int, offset: int, length: int) -> Sequence[Piece]:
-        """The pieces that make up a range of a body that is not inline."""
+        """The pieces that make up a range of a body that is not inline; `length` is not 0.
+
+        Raises:
+            Missing: the body is gone.
+            Corrupted: they do not make it up.
+        """
 
     async def release(self, body: int) -> None:
         """Drop a body; chunks that nothing refers to any more become garbage in this transaction."""
@@ -285,6 +297,9 @@ class Metadata(Protocol):
 
     async def read(self, work: Work[T]) -> T:
         """Run `work` on one consistent snapshot. It must not write."""
+
+    async def look(self, work: Work[T]) -> T:
+        """Run `work` of a single statement, which is a snapshot by itself and needs no transaction."""
 
     async def commit(self, work: Work[T]) -> T:
         """Run `work` in a transaction and return once it is durable.

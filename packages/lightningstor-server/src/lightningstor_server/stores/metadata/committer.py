@@ -1,8 +1,8 @@
 """Group commit: what waits together is made durable by one fsync.
 
-Law: work is a callable, never a coroutine object, since a failed batch is run again. Each piece of
-work runs under a savepoint, so that one that fails takes nothing of the others with it; all are
-answered after the one COMMIT, never before.
+Law: work is a callable, never a coroutine object, since a failed batch is run again. A batch runs
+bare first; where one piece of work fails, it is run again with each under a savepoint, so that what
+fails takes nothing of the others with it. All are answered after the one COMMIT, never before.
 """
 
 from __future__ import annotations
@@ -86,6 +86,28 @@ def drive(work: Callable[[Connection], Awaitable[T]], connection: Connection) ->
     raise RuntimeError("a transaction awaited something other than its connection")
 
 
+_Attempt = Callable[[Transactional, _Waiting], bool]
+"""Run one piece of work; False if nothing of the transaction can be kept."""
+
+
+def _bare(connection: Transactional, waiting: _Waiting) -> bool:
+    waiting.error = None
+    try:
+        waiting.outcome = waiting.context.run(drive, waiting.work, connection)
+    except BaseException as error:  # noqa: BLE001 - it belongs to the caller, who gets it whatever it is
+        waiting.error = error
+        return False
+    return True
+
+
+def _guarded(connection: Transactional, waiting: _Waiting) -> bool:
+    connection.savepoint()
+    if not _bare(connection, waiting):
+        return connection.undo()
+    connection.release()
+    return True
+
+
 class Committer:
     """A thread with the one connection of this process that writes."""
 
@@ -147,35 +169,33 @@ class Committer:
         return batch, True
 
     def _commit(self, connection: Transactional, batch: list[_Waiting]) -> None:
-        """One transaction for all; where it is lost, one for each."""
-        try:
-            connection.begin()
-            whole = all(self._attempt(connection, waiting) for waiting in batch)
-            if whole:
-                connection.commit()
-                return
-        except StoreError as error:
-            failure: StoreError = error
-        else:
-            failure = Unavailable("the transaction was lost")
-        connection.rollback()
+        """One transaction for all: bare, else with savepoints, else one for each."""
+        failure = self._transact(connection, batch, _bare)
+        if failure is None:
+            return
         if len(batch) == 1:
             batch[0].error = batch[0].error or failure
+            return
+        if self._transact(connection, batch, _guarded) is None:
             return
         for waiting in batch:
             waiting.error = None
             self._commit(connection, [waiting])
 
-    def _attempt(self, connection: Transactional, waiting: _Waiting) -> bool:
-        """Run one piece of work under a savepoint; False if the whole transaction is lost."""
-        connection.savepoint()
+    def _transact(self, connection: Transactional, batch: list[_Waiting], attempt: _Attempt) -> StoreError | None:
+        """Run a batch in one transaction; returns why nothing of it was kept."""
+        failure: StoreError
         try:
-            waiting.outcome = waiting.context.run(drive, waiting.work, connection)
-        except BaseException as error:  # noqa: BLE001 - it belongs to the caller, who gets it whatever it is
-            waiting.error = error
-            return connection.undo()
-        connection.release()
-        return True
+            connection.begin()
+            if all(attempt(connection, waiting) for waiting in batch):
+                connection.commit()
+                return None
+        except StoreError as error:
+            failure = error
+        else:
+            failure = Unavailable("the transaction was lost")
+        connection.rollback()
+        return failure
 
     def _refuse_everything(self, error: StoreError) -> None:
         while (item := self._queue.get()) is not None:

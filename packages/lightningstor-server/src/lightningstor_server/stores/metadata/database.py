@@ -32,6 +32,9 @@ class Database(Protocol):
     async def read(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Run `work` on a consistent snapshot."""
 
+    async def look(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Run `work` of a single statement."""
+
     async def commit(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Run `work` in a transaction, together with what else waits; return once it is durable."""
 

@@ -22,7 +22,8 @@ from lightningstor_types.tenants import Project
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _METADATA_FIELDS: Final = tuple(field.name for field in attrs.fields(ObjectMetadata))
-_STANDARD: Final = StorageClass.STANDARD
+_CLASSES: Final = {item.value: item for item in StorageClass}
+_TYPES: Final[dict[str | None, ChecksumType | None]] = {None: None, **{item.value: item for item in ChecksumType}}
 
 
 def to_micros(moment: datetime) -> int:
@@ -36,14 +37,13 @@ def from_micros(micros: int) -> datetime:
 
 
 def checksums_text(checksums: Checksums) -> str:
-    """A JSON object, or the empty string for none."""
-    found = {algorithm.field: value for algorithm, value in checksums.items()}
-    return json.dumps(found) if found else ""
+    """`name:value` for each, a space between them; neither occurs in base64."""
+    return " ".join(f"{algorithm.field}:{value}" for algorithm, value in checksums.items())
 
 
 def checksums_of(text: str) -> Checksums:
     """The checksums of a column."""
-    return Checksums(**json.loads(text)) if text else NO_CHECKSUMS
+    return Checksums(**dict([pair.split(":") for pair in text.split(" ")])) if text else NO_CHECKSUMS
 
 
 def metadata_text(metadata: ObjectMetadata) -> str:
@@ -72,9 +72,9 @@ def object_of(row: Row) -> Object:
         size=size,
         etag=ETag(etag),
         last_modified=from_micros(modified),
-        storage_class=_STANDARD if storage_class == "STANDARD" else StorageClass(storage_class),
+        storage_class=_CLASSES[storage_class],
         checksums=checksums_of(sums),
-        checksum_type=ChecksumType(sum_type) if sum_type else None,
+        checksum_type=_TYPES[sum_type],
         parts_count=parts_count,
         metadata=metadata_of(meta),
     )

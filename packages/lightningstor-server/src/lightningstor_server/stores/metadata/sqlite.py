@@ -26,10 +26,13 @@ SQLITE_MINIMUM: Final = (3, 51, 3)
 """Older ones have the WAL-reset race between connections (sqlite.org, 2026-03-13)."""
 BUSY_TIMEOUT_MILLISECONDS: Final = 10_000
 CACHE_KIBIBYTES: Final = 16 << 10
+PAGE_BYTES: Final = 8 << 10
+"""A 4 KiB body stays within its leaf page, where 4 KiB pages would send it to an overflow page."""
 CACHED_STATEMENTS: Final = 200
 
 _PRAGMAS: Final[tuple[tuple[str, str | int, str | int], ...]] = (
     # name, what is set, what must be read back
+    ("page_size", PAGE_BYTES, PAGE_BYTES),  # before the first table, or it has no effect
     ("journal_mode", "WAL", "wal"),
     ("synchronous", "FULL", 2),
     ("busy_timeout", BUSY_TIMEOUT_MILLISECONDS, BUSY_TIMEOUT_MILLISECONDS),
@@ -176,6 +179,10 @@ class SqliteDatabase:
         finally:
             self._reader.all("COMMIT")
 
+    async def look(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """See `Database.look`."""
+        return await work(self._reader)
+
     async def commit(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """See `Database.commit`."""
         return await self._committer.submit(work)
@@ -195,6 +202,10 @@ class MemoryDatabase:
     async def read(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """See `Database.read`."""
         return drive(work, self._connection)
+
+    async def look(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """See `Database.look`."""
+        return await work(self._connection)
 
     async def commit(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """See `Database.commit`."""

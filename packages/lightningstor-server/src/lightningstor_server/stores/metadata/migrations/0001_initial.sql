@@ -4,7 +4,7 @@
 CREATE TABLE configuration (
     name TEXT PRIMARY KEY,
     value TEXT NOT NULL
-);
+) WITHOUT ROWID;
 
 CREATE TABLE organisations (
     id INTEGER PRIMARY KEY,
@@ -66,7 +66,7 @@ CREATE TABLE chunks (
     length BIGINT NOT NULL,
     block_sums BLOB NOT NULL,
     format INTEGER NOT NULL
-);
+) WITHOUT ROWID;
 
 CREATE TABLE pieces (
     body BIGINT NOT NULL REFERENCES bodies (id),
@@ -75,7 +75,7 @@ CREATE TABLE pieces (
     chunk_offset BIGINT NOT NULL,
     length BIGINT NOT NULL,
     PRIMARY KEY (body, start)
-);
+) WITHOUT ROWID;
 
 CREATE INDEX pieces_of_chunk ON pieces (chunk);
 
@@ -84,7 +84,7 @@ CREATE TABLE garbage (
     chunk BLOB PRIMARY KEY,
     directory TEXT NOT NULL,
     since BIGINT NOT NULL
-);
+) WITHOUT ROWID;
 
 CREATE INDEX garbage_since ON garbage (since);
 
@@ -106,7 +106,7 @@ CREATE TABLE versions (
     meta TEXT NOT NULL,
     body BIGINT NOT NULL,  -- of bodies; no foreign key, whose check would want an index that nothing else does
     PRIMARY KEY (bucket, key, revision)
-);
+) WITHOUT ROWID;
 
 -- Listing and reading see the current versions alone, however many old ones there are.
 CREATE UNIQUE INDEX versions_current ON versions (bucket, key) WHERE superseded IS NULL;
@@ -136,7 +136,7 @@ CREATE TABLE parts (
     modified BIGINT NOT NULL,
     body BIGINT NOT NULL,
     PRIMARY KEY (upload, number)
-);
+) WITHOUT ROWID;
 
 -- Exact counts, changed in the transaction of what they count. Scopes: b<id>, p<id>, o<id>.
 CREATE TABLE usage (
@@ -144,6 +144,6 @@ CREATE TABLE usage (
     objects BIGINT NOT NULL DEFAULT 0,
     bytes BIGINT NOT NULL DEFAULT 0,
     uploads_bytes BIGINT NOT NULL DEFAULT 0
-);
+) WITHOUT ROWID;
 
 INSERT INTO configuration (name, value) VALUES ('generation', '1');

@@ -17,7 +17,9 @@ SELECT DISTINCT c.id, c.directory FROM pieces p JOIN chunks c ON c.id = p.chunk 
 -- name: remove_pieces
 DELETE FROM pieces WHERE body = $1
 -- name: remove
-DELETE FROM bodies WHERE id = $1 RETURNING inline IS NOT NULL
+DELETE FROM bodies WHERE id = $1
+-- name: remove_inline
+DELETE FROM bodies WHERE id = $1 AND inline IS NOT NULL RETURNING id
 -- name: drop_unreferenced
 DELETE FROM chunks WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM pieces WHERE chunk = $1) RETURNING id
 -- name: add_garbage

@@ -1,6 +1,10 @@
 -- name: current
 SELECT key, revision, version_id, generation, size, etag, modified, storage_class, sums, sum_type, parts_count, meta, body
 FROM versions WHERE bucket = $1 AND key = $2 AND superseded IS NULL
+-- name: current_with_body
+SELECT v.key, v.revision, v.version_id, v.generation, v.size, v.etag, v.modified, v.storage_class, v.sums, v.sum_type, v.parts_count,
+       v.meta, v.body, b.inline, b.inline_sum, b.part_sizes
+FROM versions v JOIN bodies b ON b.id = v.body WHERE v.bucket = $1 AND v.key = $2 AND v.superseded IS NULL
 -- name: insert
 INSERT INTO versions (bucket, key, revision, version_id, delete_marker, generation, size, etag, modified, storage_class, sums, sum_type,
                       parts_count, meta, body)

@@ -46,6 +46,10 @@ class SqlMetadata:
         """See `Metadata.read`."""
         return await self._database.read(lambda connection: work(self._transaction(connection)))
 
+    async def look(self, work: Work[T]) -> T:
+        """See `Metadata.look`."""
+        return await self._database.look(lambda connection: work(self._transaction(connection)))
+
     async def commit(self, work: Work[T]) -> T:
         """See `Metadata.commit`."""
         return await self._database.commit(lambda connection: work(self._transaction(connection)))

@@ -14,14 +14,26 @@ from datetime import datetime
 from awscrt.checksums import crc32c
 
 from lightningstor_server.stores.blobs.base import Chunk, Piece
-from lightningstor_server.stores.errors import Corrupted
+from lightningstor_server.stores.errors import Corrupted, Missing
 from lightningstor_server.stores.metadata.base import Body
-from lightningstor_server.stores.metadata.database import Connection
+from lightningstor_server.stores.metadata.database import Connection, Row
 from lightningstor_server.stores.metadata.records import to_micros
 from lightningstor_server.stores.metadata.statements import statements
 
 _BODIES = statements("bodies")
 _UPLOADS = statements("uploads")
+
+
+def body_of(row: Row) -> Body:
+    """A body of the columns inline, inline_sum and part_sizes.
+
+    Raises:
+        Corrupted: it is inline and does not match its checksum.
+    """
+    inline, inline_sum, part_sizes = row
+    if inline is not None and crc32c(inline) != inline_sum:
+        raise Corrupted("an inline body does not match its checksum")
+    return Body(inline=inline, part_sizes=tuple(json.loads(part_sizes)) if part_sizes else ())
 
 
 class SqlBodies:
@@ -56,10 +68,7 @@ class SqlBodies:
         row = await self._connection.row(_BODIES["get"], (body,))
         if row is None:
             raise Corrupted(f"body {body} is named by a row and is not there")
-        inline, inline_sum, part_sizes = row
-        if inline is not None and crc32c(inline) != inline_sum:
-            raise Corrupted(f"body {body} does not match its checksum")
-        return Body(inline=inline, part_sizes=tuple(json.loads(part_sizes)) if part_sizes else ())
+        return body_of(row)
 
     async def pieces(self, body: int, offset: int, length: int) -> Sequence[Piece]:
         """See `Bodies.pieces`."""
@@ -75,15 +84,18 @@ class SqlBodies:
                     length=min(size, end - start) - skipped,
                 )
             )
+        if not found:
+            raise Missing(f"body {body} is gone, or has no bytes at {offset}+{length}")
         if sum(piece.length for piece in found) != length:
             raise Corrupted(f"the pieces of body {body} do not make up the range {offset}+{length}")
         return found
 
     async def release(self, body: int) -> None:
         """See `Bodies.release`."""
+        if await self._connection.row(_BODIES["remove_inline"], (body,)):
+            return
         chunks = await self._connection.rows(_BODIES["chunks"], (body,))
-        if chunks:
-            await self._connection.run(_BODIES["remove_pieces"], (body,))
+        await self._connection.run(_BODIES["remove_pieces"], (body,))
         await self._connection.run(_BODIES["remove"], (body,))
         now = time.time_ns() // 1000
         for chunk, directory in chunks:

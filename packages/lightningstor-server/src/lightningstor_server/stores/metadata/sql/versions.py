@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lightningstor_server.stores.metadata.base import Version
+from lightningstor_server.stores.metadata.base import Body, Version
 from lightningstor_server.stores.metadata.database import Connection
 from lightningstor_server.stores.metadata.records import checksums_text, metadata_text, object_of, to_micros
+from lightningstor_server.stores.metadata.sql.bodies import body_of
 from lightningstor_server.stores.metadata.statements import statements
 from lightningstor_types.objects import Object
 
@@ -26,6 +27,13 @@ class SqlVersions:
         """See `Versions.current`."""
         row = await self._connection.row(_OBJECTS["current"], (bucket, key.encode()))
         return Version(object=object_of(row), body=row[-1]) if row else None
+
+    async def current_with_body(self, bucket: int, key: str) -> tuple[Version, Body] | None:
+        """See `Versions.current_with_body`."""
+        row = await self._connection.row(_OBJECTS["current_with_body"], (bucket, key.encode()))
+        if row is None:
+            return None
+        return Version(object=object_of(row[:-3]), body=row[-4]), body_of(row[-3:])
 
     async def insert(self, bucket: int, version: Version) -> None:
         """See `Versions.insert`."""

@@ -1,0 +1,143 @@
+"""GetObject and HeadObject.
+
+Law: what a read shows is one snapshot of the metadata; its bytes are those of that snapshot or the
+read fails. Conditions are checked before anything is told of the object.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import attrs
+
+from lightningstor_server.service.bodies import Located, locate_pieces
+from lightningstor_server.service.core import Context
+from lightningstor_server.service.operation import Route, Target, operation
+from lightningstor_server.service.preconditions import check_read
+from lightningstor_server.stores.errors import Missing
+from lightningstor_server.stores.metadata.base import Body, Transaction, Version
+from lightningstor_types import errors
+from lightningstor_types.digests import NO_CHECKSUMS
+from lightningstor_types.objects import Object, ObjectMetadata
+from lightningstor_types.operations.objects import (
+    NO_OVERRIDES,
+    GetObject,
+    GetObjectResult,
+    HeadObject,
+    HeadObjectResult,
+    ResponseOverrides,
+)
+
+READ_ATTEMPTS: Final = 3
+"""A read whose pieces vanish between the look-up and the opening was overtaken by an overwrite: look again."""
+
+
+@attrs.frozen(kw_only=True)
+class _Span:
+    """The bytes that a read covers."""
+
+    first: int
+    length: int
+    content_range: str | None
+
+
+def _span(request: HeadObject, size: int, part_sizes: tuple[int, ...]) -> _Span:
+    """The bytes of a range or a part.
+
+    Raises:
+        InvalidRange, InvalidPartNumber: there is nothing there.
+        InvalidRequest: both are asked for.
+    """
+    if request.part_number is None and request.range is None:
+        return _Span(first=0, length=size, content_range=None)
+    if request.part_number is not None and request.range is not None:
+        raise errors.InvalidRequest("Cannot specify both Range header and partNumber query parameter.")
+    if request.range is not None:
+        first, length = request.range.resolve(size)
+    else:
+        sizes, number = part_sizes or (size,), request.part_number or 1
+        if number > len(sizes):
+            raise errors.InvalidPartNumber(PartNumberRequested=str(number), ActualPartCount=str(len(sizes)))
+        first, length = sum(sizes[: number - 1]), sizes[number - 1]
+    content_range = f"bytes {first}-{first + length - 1}/{size}" if length else None
+    return _Span(first=first, length=length, content_range=content_range)
+
+
+def _shown(request: HeadObject, item: Object, span: _Span) -> Object:
+    """The object as this read shows it."""
+    changes: dict[str, Any] = {}
+    if request.checksum_mode is None or span.length != item.size:
+        # the checksum of the whole is not one of the range (AWS, GetObject)
+        changes |= {"checksums": NO_CHECKSUMS, "checksum_type": None}
+    if request.part_number is None and item.parts_count is not None:
+        changes["parts_count"] = None
+    if request.overrides is not NO_OVERRIDES:
+        changes["metadata"] = _overridden(item.metadata, request.overrides)
+    return attrs.evolve(item, **changes) if changes else item
+
+
+def _overridden(metadata: ObjectMetadata, overrides: ResponseOverrides) -> ObjectMetadata:
+    """The metadata as the reader asked to see them."""
+    asked = {name: value for name, value in attrs.asdict(overrides).items() if value is not None}
+    return attrs.evolve(metadata, **asked)
+
+
+def _wanted(request: HeadObject, version: Version | None) -> Version:
+    """The version that a read is about.
+
+    Raises:
+        NoSuchKey, NoSuchVersion: it is not there.
+        PreconditionFailed, NotModified: it is not wanted.
+    """
+    if request.version_id is not None and (version is None or request.version_id != (version.object.version_id or "null")):
+        raise errors.NoSuchVersion(Key=request.key, VersionId=request.version_id)
+    if version is None:
+        raise errors.NoSuchKey(Key=request.key)
+    check_read(request.conditions, version.object)
+    return version
+
+
+@operation(HeadObject, Route("HEAD", Target.OBJECT), rpc="ObjectService.HeadObject", action="s3:GetObject")
+async def head_object(ctx: Context, request: HeadObject) -> HeadObjectResult:
+    """What GetObject would say, without the bytes. AWS, HeadObject."""
+
+    async def work(tx: Transaction) -> tuple[Version, tuple[int, ...]]:
+        version = _wanted(request, await tx.versions.current(ctx.bucket.id, request.key))
+        sizes = (await tx.bodies.get(version.body)).part_sizes if request.part_number is not None else ()
+        return version, sizes
+
+    version, part_sizes = await ctx.metadata.read(work)
+    span = _span(request, version.object.size, part_sizes)
+    shown = _shown(request, version.object, span)
+    return HeadObjectResult(object=shown, content_length=span.length, content_range=span.content_range)
+
+
+@operation(GetObject, Route("GET", Target.OBJECT), rpc="ObjectService.ReadObject", action="s3:GetObject")
+async def get_object(ctx: Context, request: GetObject) -> GetObjectResult:
+    """Read an object or a range of it; every byte is verified before it leaves. AWS, GetObject."""
+    for attempt in range(READ_ATTEMPTS):
+        found = await ctx.metadata.look(lambda tx: tx.versions.current_with_body(ctx.bucket.id, request.key))
+        version = _wanted(request, found[0] if found else None)
+        item, body = version.object, found[1] if found else Body(inline=None, part_sizes=())
+        span = _span(request, item.size, body.part_sizes)
+        try:
+            located = await _located(ctx, version, body, span)
+            stream = await located.open(ctx.blobs, lambda error: ctx.service.known_error(error, "GetObject", ctx.request_id))
+        except Missing:
+            if attempt == READ_ATTEMPTS - 1:
+                raise
+        else:
+            shown = _shown(request, item, span)
+            return GetObjectResult(object=shown, content_length=span.length, content_range=span.content_range, body=stream)
+    raise errors.InternalError
+
+
+async def _located(ctx: Context, version: Version, body: Body, span: _Span) -> Located:
+    """Where the span is: with the version where it is inline, else among the pieces.
+
+    Raises:
+        Missing: the version has been replaced meanwhile.
+    """
+    if body.inline is not None:
+        return Located(inline=body.inline[span.first : span.first + span.length], pieces=(), length=span.length)
+    return await ctx.metadata.look(lambda tx: locate_pieces(tx, version.body, span.first, span.length))
