@@ -24,6 +24,7 @@ from lightningstor_types.digests import ETag
 from lightningstor_types.errors import StorError, by_code
 from lightningstor_types.objects import ByteRange, CopySource
 from lightningstor_types.streams import BytesStream
+from signers import md5
 
 USER_PREFIX: Final = "x-amz-meta-"
 _HEAD_ERRORS: Final = {400: "InvalidRequest", 403: "AccessDenied", 404: "NoSuchKey", 412: "PreconditionFailed", 416: "InvalidRange"}
@@ -62,6 +63,8 @@ def to_request(request: Any) -> Request:
     if elements:
         name = type(request).document
         body = f"<{name}>{''.join(elements)}</{name}>".encode()
+    if route.digest_required:
+        headers.append(("content-md5", md5(body)))
     path = b"/"
     if route.target is not Target.SERVICE:
         path += quote(request.bucket, safe="").encode()

@@ -24,6 +24,7 @@ async def test_both_faces_tell_the_same(name: str) -> None:
         await SCENARIOS[name](over_grpc)
     for (called, told), (_, twin) in zip(over_s3.log, over_grpc.log, strict=True):
         assert twin == told, called
+        assert told.get("code") != "InternalError", called
     assert over_s3.log
 
 

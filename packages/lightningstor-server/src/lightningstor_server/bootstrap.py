@@ -37,7 +37,7 @@ _TENANT = Matching(r"[A-Za-z0-9][A-Za-z0-9 ._@$+=:-]{0,127}", "1 to 128 of A-Z a
 # the id stands in `Credential=<id>/<date>/...` and in lists that commas part
 _ACCESS_KEY = Matching(r"[A-Za-z0-9._+-]{3,128}", "3 to 128 of A-Z a-z 0-9 . _ + -")
 _SECRET_KEY = Matching(r"[!-~]{8,256}", "8 to 256 printable ASCII characters without space")
-_CANONICAL_ID = Matching(r"[A-Za-z0-9._:-]{1,128}", "1 to 128 of A-Z a-z 0-9 . _ : -")
+_CANONICAL_ID = Matching(r"[A-Za-z0-9._:$-]{1,128}", "1 to 128 of A-Z a-z 0-9 . _ : $ -")
 _TEXT = Matching(r"[^\x00-\x1f\x7f]{0,256}", "at most 256 characters, no control characters")
 
 

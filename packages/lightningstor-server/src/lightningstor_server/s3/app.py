@@ -126,6 +126,9 @@ class S3App:
             document = await body.read(DOCUMENT_MAX_BYTES)
             digests = operation.route is not None and operation.route.digest_required
             _check_document(document, headers, body, required=digests)
+        elif not decoder.streams and not body.ended:
+            # the operation has no use for it, and still nothing is done for a request that is not what was signed
+            await body.read(DRAIN_MAX_BYTES)
         return Incoming(bucket=address.bucket, key=address.key, headers=headers, query=query, body=body), document
 
     async def _send(self, response: Outgoing, exchange: _Exchange, request_id: str, send: Send) -> None:

@@ -1,0 +1,114 @@
+"""A furnished store, and a request that succeeds there for every operation that has a route.
+
+Walks over all routes (signatures, anonymous callers, tenants, roles) take their requests from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import http_calls
+from asgi import Request
+from attrs import frozen
+from faces import Rig
+from lightningstor_server.service.operation import Operation, operations
+from lightningstor_types.digests import ETag
+from lightningstor_types.names import BucketName, ObjectKey, PartNumber, UploadId
+from lightningstor_types.objects import CopySource
+from lightningstor_types.operations import bucket_settings, buckets, copying, listing, objects, upload_listing, uploads
+from lightningstor_types.streams import BytesStream
+from lightningstor_types.uploads import CompletedPart
+from signers import Signer
+
+BUCKET: Final = BucketName("bucket")
+EMPTY: Final = BucketName("empty")
+KEY: Final = ObjectKey("key")
+LARGE: Final = ObjectKey("large")
+UPLOADED: Final = ObjectKey("upload-key")
+CONTENT: Final = b"content"
+BODY: Final = bytes(range(256)) * 400
+"""Longer than what the metadata hold, so that a write makes a chunk."""
+
+
+@frozen(kw_only=True)
+class Furnished:
+    """What is in the store, as far as requests need it."""
+
+    upload_id: UploadId
+    part: CompletedPart
+
+
+async def furnish(rig: Rig, signer: Signer | None = None) -> Furnished:
+    """Fill the store: a bucket with two objects and an upload of one part, and an empty bucket."""
+    for name in (BUCKET, EMPTY):
+        await rig(buckets.CreateBucket(bucket=name), signer)
+    for key, content in ((KEY, CONTENT), (LARGE, BODY)):
+        await rig(objects.PutObject(bucket=BUCKET, key=key, body=BytesStream(content)), signer)
+    at = {"bucket": BUCKET, "key": UPLOADED}
+    upload_id = UploadId((await rig(uploads.CreateMultipartUpload(**at), signer)).upload_id)
+    written = await rig(uploads.UploadPart(**at, upload_id=upload_id, part_number=PartNumber(1), body=BytesStream(BODY)), signer)
+    return Furnished(upload_id=upload_id, part=CompletedPart(number=PartNumber(1), etag=ETag(written.etag)))
+
+
+_SOURCE: Final = CopySource(bucket=BUCKET, key=KEY)
+_OBJECT: Final[dict[str, Any]] = {"bucket": BUCKET, "key": KEY}
+_UPLOAD: Final[dict[str, Any]] = {"bucket": BUCKET, "key": UPLOADED}
+_TWO: Final = PartNumber(2)
+_BATCH: Final = (objects.ObjectIdentifier(key=KEY), objects.ObjectIdentifier(key="other"))
+
+_INPUTS: Final[dict[type[Any], Callable[[Furnished], Any]]] = {
+    buckets.ListBuckets: lambda _: buckets.ListBuckets(),
+    buckets.CreateBucket: lambda _: buckets.CreateBucket(bucket=BucketName("fresh"), location="us-east-1"),
+    buckets.DeleteBucket: lambda _: buckets.DeleteBucket(bucket=EMPTY),
+    objects.PutObject: lambda _: objects.PutObject(**_OBJECT, body=BytesStream(BODY)),
+    objects.GetObject: lambda _: objects.GetObject(**_OBJECT),
+    objects.HeadObject: lambda _: objects.HeadObject(**_OBJECT),
+    objects.DeleteObject: lambda _: objects.DeleteObject(**_OBJECT),
+    objects.DeleteObjects: lambda _: objects.DeleteObjects(bucket=BUCKET, objects=_BATCH),
+    copying.CopyObject: lambda _: copying.CopyObject(bucket=BUCKET, key=ObjectKey("copy"), source=_SOURCE),
+    copying.UploadPartCopy: lambda at: copying.UploadPartCopy(**_UPLOAD, upload_id=at.upload_id, part_number=_TWO, source=_SOURCE),
+    uploads.CreateMultipartUpload: lambda _: uploads.CreateMultipartUpload(**_OBJECT),
+    uploads.UploadPart: lambda at: uploads.UploadPart(**_UPLOAD, upload_id=at.upload_id, part_number=_TWO, body=BytesStream(BODY)),
+    uploads.CompleteMultipartUpload: lambda at: uploads.CompleteMultipartUpload(**_UPLOAD, upload_id=at.upload_id, parts=(at.part,)),
+    uploads.AbortMultipartUpload: lambda at: uploads.AbortMultipartUpload(**_UPLOAD, upload_id=at.upload_id),
+    upload_listing.ListParts: lambda at: upload_listing.ListParts(**_UPLOAD, upload_id=at.upload_id),
+}
+_OF_THE_BUCKET: Final[tuple[type[Any], ...]] = (
+    buckets.HeadBucket,
+    buckets.GetBucketLocation,
+    upload_listing.ListMultipartUploads,
+    listing.ListObjects,
+    listing.ListObjectsV2,
+    *(shape for shape in vars(bucket_settings).values() if isinstance(shape, type) and shape.__name__.startswith("Get")),
+)
+"""These need nothing but the bucket's name."""
+NOT_SET: Final = frozenset(
+    shape.__name__ for shape in _OF_THE_BUCKET if operations()[shape.__name__].output is bucket_settings.Unset
+)
+"""Their success is the error that says so."""
+ROUTED: Final = sorted(name for name, operation in operations().items() if operation.route)
+WRITES: Final = frozenset(name for name in ROUTED if operations()[name].route.method not in {"GET", "HEAD"})  # type: ignore[union-attr]
+WITH_DOCUMENT: Final = sorted(name for name in ROUTED if hasattr(operations()[name].input, "document"))
+WITH_BODY: Final = sorted(name for name in ROUTED if "body" in operations()[name].input.__annotations__)
+
+
+def sample_input(name: str, at: Furnished) -> Any:
+    """An input of the operation that the furnished store answers well."""
+    shape = operations()[name].input
+    return _INPUTS[shape](at) if shape in _INPUTS else shape(bucket=BUCKET)
+
+
+def sample(name: str, at: Furnished) -> Request:
+    """The same as an unsigned HTTP request."""
+    return http_calls.to_request(sample_input(name, at))
+
+
+def covered() -> set[str]:
+    """The operations that have a sample."""
+    return {shape.__name__ for shape in (*_INPUTS, *_OF_THE_BUCKET)}
+
+
+def operation_named(name: str) -> Operation[Any, Any]:
+    """The operation."""
+    return operations()[name]
