@@ -222,6 +222,7 @@ def _signed_headers(text: str, wrong: type[errors.StorError]) -> tuple[str, ...]
     return tuple(names)
 
 
+@lru_cache(maxsize=SIGNING_KEYS_MAX)  # one second brings many requests
 def _moment(timestamp: str) -> datetime | None:
     """The moment of `YYYYMMDDTHHMMSSZ`; None where the text is not one."""
     if not _TIMESTAMP.fullmatch(timestamp):
