@@ -12,10 +12,10 @@ import http_calls
 from asgi import Request
 from attrs import frozen
 from faces import Rig
-from lightningstor_server.service.operation import Operation, operations
+from lightningstor_server.service.operation import operations
 from lightningstor_types.digests import ETag
 from lightningstor_types.names import BucketName, ObjectKey, PartNumber, UploadId
-from lightningstor_types.objects import CopySource
+from lightningstor_types.objects import CopySource, ObjectMetadata
 from lightningstor_types.operations import bucket_settings, buckets, copying, listing, objects, upload_listing, uploads
 from lightningstor_types.streams import BytesStream
 from lightningstor_types.uploads import CompletedPart
@@ -74,6 +74,13 @@ _INPUTS: Final[dict[type[Any], Callable[[Furnished], Any]]] = {
     uploads.AbortMultipartUpload: lambda at: uploads.AbortMultipartUpload(**_UPLOAD, upload_id=at.upload_id),
     upload_listing.ListParts: lambda at: upload_listing.ListParts(**_UPLOAD, upload_id=at.upload_id),
 }
+_RPC_ONLY: Final[dict[type[Any], Callable[[Furnished], Any]]] = {
+    buckets.GetBucket: lambda _: buckets.GetBucket(bucket=BUCKET),
+    buckets.UpdateBucket: lambda _: buckets.UpdateBucket(bucket=BUCKET, labels={"a": "b"}, update_mask=("labels",)),
+    buckets.GetUsage: lambda _: buckets.GetUsage(bucket=BUCKET),
+    objects.UpdateObject: lambda _: objects.UpdateObject(**_OBJECT, metadata=ObjectMetadata(user={"a": "b"})),
+    uploads.QueryUpload: lambda at: uploads.QueryUpload(**_UPLOAD, upload_id=at.upload_id),
+}
 _OF_THE_BUCKET: Final[tuple[type[Any], ...]] = (
     buckets.HeadBucket,
     buckets.GetBucketLocation,
@@ -88,6 +95,7 @@ NOT_SET: Final = frozenset(
 )
 """Their success is the error that says so."""
 ROUTED: Final = sorted(name for name, operation in operations().items() if operation.route)
+WITH_RPC: Final = sorted(name for name, operation in operations().items() if operation.rpc)
 WRITES: Final = frozenset(name for name in ROUTED if operations()[name].route.method not in {"GET", "HEAD"})  # type: ignore[union-attr]
 WITH_DOCUMENT: Final = sorted(name for name in ROUTED if hasattr(operations()[name].input, "document"))
 WITH_BODY: Final = sorted(name for name in ROUTED if "body" in operations()[name].input.__annotations__)
@@ -96,6 +104,8 @@ WITH_BODY: Final = sorted(name for name in ROUTED if "body" in operations()[name
 def sample_input(name: str, at: Furnished) -> Any:
     """An input of the operation that the furnished store answers well."""
     shape = operations()[name].input
+    if shape in _RPC_ONLY:
+        return _RPC_ONLY[shape](at)
     return _INPUTS[shape](at) if shape in _INPUTS else shape(bucket=BUCKET)
 
 
@@ -106,9 +116,4 @@ def sample(name: str, at: Furnished) -> Request:
 
 def covered() -> set[str]:
     """The operations that have a sample."""
-    return {shape.__name__ for shape in (*_INPUTS, *_OF_THE_BUCKET)}
-
-
-def operation_named(name: str) -> Operation[Any, Any]:
-    """The operation."""
-    return operations()[name]
+    return {shape.__name__ for shape in (*_INPUTS, *_RPC_ONLY, *_OF_THE_BUCKET)}

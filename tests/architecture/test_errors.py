@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from lightningstor_types.errors import Kind, StorError, by_code, codes
 
 PUBLISHED = {

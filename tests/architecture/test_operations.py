@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import attrs
 import pytest
+
 from lightningstor_api.methods import METHODS
 from lightningstor_server.s3.decode import Decoder
 from lightningstor_server.s3.encode import Encoder
@@ -21,6 +22,7 @@ WITHOUT_A_TWIN = {
     "HeadBucket": "gRPC has GetBucket",
     "GetBucketLocation": "gRPC has GetBucket, which says the region",
     "ListObjects": "the older form of ListObjectsV2",
+    "ListObjectVersions": "its twin comes with versioning",
     "GetBucket": "S3 spreads it over its sub-resources",
     "UpdateBucket": "S3 spreads it over its sub-resources",
     "GetUsage": "S3 has no usage",

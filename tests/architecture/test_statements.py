@@ -6,8 +6,9 @@ import re
 from pathlib import Path
 
 import apsw
-import lightningstor_server.stores.metadata
 import pytest
+
+import lightningstor_server.stores.metadata
 from lightningstor_server.stores.metadata.statements import migrations, statements
 
 FOLDER = Path(lightningstor_server.stores.metadata.__file__).parent

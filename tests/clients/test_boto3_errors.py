@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import socket
 import uuid
 from collections.abc import Callable
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import boto3
 import pytest
 import servers
 from botocore.exceptions import ClientError
@@ -160,8 +164,6 @@ def test_wrong_credentials_are_told_apart(connect: Connect, bucket: str) -> None
 
 def test_another_region_is_named(server: servers.Server) -> None:
     """A signature for another region is AuthorizationHeaderMalformed, with the region to use."""
-    import boto3  # noqa: PLC0415 - the one client of another region
-
     client = boto3.client(
         "s3",
         endpoint_url=server.endpoint,
@@ -217,9 +219,6 @@ DOCUMENTS = {
 @pytest.mark.parametrize("document", DOCUMENTS.values(), ids=DOCUMENTS)
 def test_malformed_xml_is_refused(server: servers.Server, s3: Any, bucket: str, document: bytes) -> None:
     """MalformedXML, and nothing is deleted."""
-    import base64  # noqa: PLC0415 - with the digest that S3 asks for
-    import hashlib  # noqa: PLC0415
-
     s3.put_object(Bucket=bucket, Key="k", Body=b"x")
     md5 = base64.b64encode(hashlib.md5(document, usedforsecurity=False).digest()).decode()
     answer = raw.send(server, "POST", f"/{bucket}", query={"delete": ""}, headers={"Content-MD5": md5}, body=document)
@@ -243,8 +242,6 @@ def test_a_batch_needs_a_digest(server: servers.Server, s3: Any, bucket: str) ->
 
 def test_a_short_body_stores_nothing(server: servers.Server, s3: Any, bucket: str) -> None:
     """A client that vanishes before the length it announced leaves nothing behind."""
-    import socket  # noqa: PLC0415 - no client library sends half a body
-
     key = f"short-{uuid.uuid4().hex}"
     url = s3.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": key})
     host, _, port = server.s3.rpartition(":")

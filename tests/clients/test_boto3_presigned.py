@@ -6,10 +6,14 @@ import socket
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
+import botocore.auth
+import botocore.crt.auth
 import pytest
 import servers
+from botocore.compat import get_current_datetime
 from clients.conftest import Connect
 from clients.keys import ODD_KEYS
 
@@ -106,17 +110,17 @@ def test_an_unsigned_header_is_refused(styled: Any, bucket: str) -> None:
 
 def test_a_presigned_url_ends(styled: Any, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A URL of an hour ago for a minute is AccessDenied; one for more than seven days is refused."""
-    import botocore.auth  # noqa: PLC0415 - its clock is put back
-    from botocore.compat import get_current_datetime  # noqa: PLC0415
-
     styled.put_object(Bucket=bucket, Key="k", Body=b"x")
     params = {"Bucket": bucket, "Key": "k"}
     status, answer = fetch(styled.generate_presigned_url("get_object", Params=params, ExpiresIn=8 * 86_400))
     assert status == 400
     assert b"<Code>AuthorizationQueryParametersError</Code>" in answer
-    from datetime import timedelta  # noqa: PLC0415
 
-    monkeypatch.setattr(botocore.auth, "get_current_datetime", lambda *_: get_current_datetime() - timedelta(hours=1))
+    def an_hour_ago(*given: Any, **named: Any) -> datetime:
+        return get_current_datetime(*given, **named) - timedelta(hours=1)
+
+    for module in (botocore.auth, botocore.crt.auth):  # whichever of them signs
+        monkeypatch.setattr(module, "get_current_datetime", an_hour_ago)
     status, answer = fetch(styled.generate_presigned_url("get_object", Params=params, ExpiresIn=60))
     assert status == 403
     assert b"<Code>AccessDenied</Code><Message>Request has expired" in answer

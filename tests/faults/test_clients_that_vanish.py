@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import struct
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import apsw
@@ -25,6 +24,7 @@ ABORTED = 200
 DESCRIPTORS_SLACK = 4
 SETTLE_SECONDS = 30.0
 SETTLE_STEP_SECONDS = 0.05
+STILL_SECONDS = 1.0
 ANSWER_SECONDS = 30.0
 UNSIGNED_TRAILER = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 
@@ -37,6 +37,12 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         with S3Client(running.s3) as client:
             assert client.call("PUT").status == 200
         yield running
+
+
+@pytest.fixture(scope="module")
+def sockets(server: servers.Server) -> int:
+    """The sockets of the worker while nobody speaks to it."""
+    return _lowest(lambda: _sockets(server))
 
 
 def _head(server: servers.Server, method: str, key: str, headers: dict[str, str], payload: str = UNSIGNED) -> bytes:
@@ -73,6 +79,7 @@ def _chunked(content: bytes) -> bytes:
     return b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
 
 
+Framing = Callable[[servers.Server, str, bytes], bytes]
 FRAMINGS = [_by_length, _by_length_continued, _by_chunks, _by_aws_chunks]
 SIZES = [INLINE_BYTES, CHUNK_BYTES, TWO_CHUNKS_BYTES]
 
@@ -110,8 +117,18 @@ def _vanish(server: servers.Server, message: bytes, share: float, leave: Callabl
     leave(connection)
 
 
-def _descriptors(server: servers.Server) -> int:
-    return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in server.pids()[1:])  # noqa: PTH208 - it is what pathlib would do
+def _descriptors(server: servers.Server) -> list[str]:
+    """What the worker has open."""
+    folder = Path(f"/proc/{server.pids()[1]}/fd")
+    found = []
+    for descriptor in folder.iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            found.append(str(descriptor.readlink()))
+    return found
+
+
+def _sockets(server: servers.Server) -> int:
+    return sum(name.startswith("socket:") for name in _descriptors(server))
 
 
 def _await(what: Callable[[], bool], told: Callable[[], object]) -> None:
@@ -131,8 +148,10 @@ def _rows(server: servers.Server) -> int:
         return int(database.execute("SELECT (SELECT count(*) FROM versions) + (SELECT count(*) FROM bodies) + (SELECT count(*) FROM chunks)").get)
 
 
-def _assert_nothing_stored(server: servers.Server) -> None:
-    _await(lambda: not _files(server), lambda: _files(server))
+def _assert_nothing_stored(server: servers.Server, sockets: int) -> None:
+    """Once the server let go of the connections, which it does by itself, there is no object, no row and no file."""
+    _await(lambda: _sockets(server) <= sockets, lambda: (sockets, _descriptors(server)))
+    assert _files(server) == []
     assert _rows(server) == 0
     with S3Client(server.s3) as client:
         assert client.listed() == {}
@@ -142,18 +161,18 @@ def _assert_nothing_stored(server: servers.Server) -> None:
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("framing", FRAMINGS)
 def test_a_body_that_breaks_off_stores_nothing(
-    server: servers.Server, framing: Callable[[servers.Server, str, bytes], bytes], size: int, leave: Callable[[socket.socket], None]
+    server: servers.Server, sockets: int, framing: Framing, size: int, leave: Callable[[socket.socket], None]
 ) -> None:
     """However a body is framed and wherever it breaks off, no object, no row and no file come of it."""
     message = framing(server, "broken", content_of("broken", size))
     head = message.index(b"\r\n\r\n") + 4
     for share in (head / len(message), 0.5, (len(message) - 1) / len(message)):
         _vanish(server, message, share, leave)
-    _assert_nothing_stored(server)
+    _assert_nothing_stored(server, sockets)
 
 
 @pytest.mark.parametrize("framing", FRAMINGS)
-def test_a_body_that_ends_early_is_no_object(server: servers.Server, framing: Callable[[servers.Server, str, bytes], bytes]) -> None:
+def test_a_body_that_ends_early_is_no_object(server: servers.Server, sockets: int, framing: Framing) -> None:
     """A client that ends its side in mid-body and listens on is told an error or nothing, and nothing is stored."""
     message = framing(server, "short", content_of("short", CHUNK_BYTES))
     with _connect(server) as connection:
@@ -161,7 +180,7 @@ def test_a_body_that_ends_early_is_no_object(server: servers.Server, framing: Ca
         connection.shutdown(socket.SHUT_WR)
         answer = _last_status(connection)
     assert answer in (None, 400), answer
-    _assert_nothing_stored(server)
+    _assert_nothing_stored(server, sockets)
 
 
 def _last_status(connection: socket.socket) -> int | None:
@@ -197,10 +216,10 @@ def test_descriptors_come_back(server: servers.Server) -> None:
         assert client.call("PUT", "large", body=content).status == 200
     for number in range(8):  # what is opened once and kept, as threads' own, is opened by now
         _break_off(server, number)
-    before = _lowest_descriptors(server)
+    before = _lowest(lambda: len(_descriptors(server)))
     for number in range(ABORTED):
         _break_off(server, number)
-    _await(lambda: _descriptors(server) <= before + DESCRIPTORS_SLACK, lambda: (before, _descriptors(server)))
+    _await(lambda: len(_descriptors(server)) <= before + DESCRIPTORS_SLACK, lambda: (before, _descriptors(server)))
     with S3Client(server.s3) as client:
         assert client.value("large") == Value.of(content)
         assert client.listed() == {"large": (Value.of(content).etag, TWO_CHUNKS_BYTES)}
@@ -226,11 +245,11 @@ def _read_and_leave(server: servers.Server, leave: Callable[[socket.socket], Non
     leave(connection)
 
 
-def _lowest_descriptors(server: servers.Server) -> int:
-    """How many there are once nothing more is closed."""
-    lowest, quiet_until = _descriptors(server), time.monotonic() + 1.0
-    while time.monotonic() < quiet_until:
+def _lowest(count: Callable[[], int]) -> int:
+    """What a count comes down to, once it has been still for a while."""
+    lowest, still_until = count(), time.monotonic() + STILL_SECONDS
+    while time.monotonic() < still_until:
         time.sleep(SETTLE_STEP_SECONDS)
-        if (now := _descriptors(server)) < lowest:
-            lowest, quiet_until = now, time.monotonic() + 1.0
+        if (now := count()) < lowest:
+            lowest, still_until = now, time.monotonic() + STILL_SECONDS
     return lowest

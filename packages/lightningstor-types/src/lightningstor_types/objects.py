@@ -17,7 +17,7 @@ from lightningstor_types import wire
 from lightningstor_types.buckets import Owner
 from lightningstor_types.digests import NO_CHECKSUMS, Checksums, ChecksumType, ETag
 from lightningstor_types.errors import InvalidRange
-from lightningstor_types.names import BucketName, ObjectKey, VersionId
+from lightningstor_types.names import NULL_VERSION, BucketName, ObjectKey, VersionId
 
 
 class StorageClass(StrEnum):
@@ -82,6 +82,14 @@ class ListedObject:
     size: Annotated[int, wire.element("Size")]
     storage_class: Annotated[StorageClass, wire.element("StorageClass")] = StorageClass.STANDARD
     owner: Annotated[Owner | None, wire.element("Owner")] = None
+
+
+@frozen(kw_only=True)
+class ListedVersion(ListedObject):
+    """A version as a listing of versions names it."""
+
+    version_id: Annotated[str, wire.element("VersionId")] = NULL_VERSION
+    latest: Annotated[bool, wire.element("IsLatest")] = True
 
 
 @frozen(kw_only=True)

@@ -12,10 +12,9 @@ import random
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol
-from urllib.parse import unquote_plus
 
 from lightningstor_server.auth.canonical import SignedRequest, join_headers
-from lightningstor_server.s3.address import Address, parse_address
+from lightningstor_server.s3.address import Address, decoded, parse_address
 from lightningstor_server.s3.authenticate import Authenticator, Identities
 from lightningstor_server.s3.decode import Decoder, Incoming, check_digest_given, check_promises
 from lightningstor_server.s3.encode import Encoder, Outgoing
@@ -26,8 +25,8 @@ from lightningstor_server.s3.xml import DOCUMENT_MAX_BYTES
 from lightningstor_server.service.integrity import Claims, Digester
 from lightningstor_server.service.operation import I, O, Operation, operations
 from lightningstor_types.digests import NO_CHECKSUMS, Checksums
-from lightningstor_types.errors import InvalidArgument, InvalidURI, StorError
-from lightningstor_types.streams import BytesStream
+from lightningstor_types.errors import InvalidArgument, StorError
+from lightningstor_types.streams import BytesStream, ByteStream
 from lightningstor_types.tenants import Caller
 
 if TYPE_CHECKING:
@@ -143,18 +142,31 @@ class S3App:
             await send({"type": "http.response.body", "body": content})
             return
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
-        gone = asyncio.ensure_future(exchange.left())
-        try:
-            async for run in response.body:
-                # sending to a client that left succeeds silently on both servers
-                if gone.done():
-                    return
-                await send({"type": "http.response.body", "body": run, "more_body": True})
-            await send({"type": "http.response.body", "body": b""})
-        except StorError as error:
-            raise AbortedError(error.code) from error
-        finally:
-            gone.cancel()
+        await _stream(response.body, exchange, send)
+
+
+async def _stream(body: ByteStream, exchange: _Exchange, send: Send) -> None:
+    """Send a body run by run, and let go of what it holds however that ends.
+
+    Raises:
+        AbortedError: the store failed in the middle; the connection must break.
+    """
+    gone = asyncio.ensure_future(exchange.left())
+    runs = aiter(body)
+    try:
+        async for run in runs:
+            # sending to a client that left succeeds silently on both servers
+            if gone.done():
+                return
+            await send({"type": "http.response.body", "body": run, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+    except StorError as error:
+        raise AbortedError(error.code) from error
+    finally:
+        gone.cancel()
+        close = getattr(runs, "aclose", None)
+        if close is not None:
+            await close()
 
 
 class _Exchange:
@@ -186,18 +198,15 @@ def parse_query(raw: bytes) -> dict[str, str]:
 
     Raises:
         InvalidArgument: a parameter comes twice. Which one would be obeyed is nothing to guess about.
-        InvalidURI: it is no UTF-8.
+        InvalidURI: an escape is malformed, or it is no UTF-8.
     """
     found: dict[str, str] = {}
-    for part in filter(None, raw.decode("latin-1").split("&")):
-        name, _, value = part.partition("=")
-        try:
-            name, value = unquote_plus(name, errors="strict"), unquote_plus(value, errors="strict")
-        except UnicodeDecodeError:
-            raise InvalidURI from None
+    for part in filter(None, raw.replace(b"+", b" ").split(b"&")):
+        raw_name, _, value = part.partition(b"=")
+        name = decoded(raw_name)
         if name in found:
             raise InvalidArgument(f"The parameter {name} was sent more than once.", ArgumentName=name)
-        found[name] = value
+        found[name] = decoded(value)
     return found
 
 

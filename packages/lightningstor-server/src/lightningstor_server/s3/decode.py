@@ -6,6 +6,7 @@ absent field keeps the input's own default.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -15,12 +16,17 @@ from lightningstor_server.s3.shapes import Field, fields_of
 from lightningstor_server.s3.text import parser_of
 from lightningstor_server.s3.xml import read_document
 from lightningstor_types import wire
+from lightningstor_types.digests import ChecksumAlgorithm
 from lightningstor_types.errors import InvalidArgument, InvalidRequest, MissingSecurityHeader, NotImplemented
-from lightningstor_types.names import BucketName, ObjectKey
+from lightningstor_types.names import BucketName, ObjectKey, PartNumber, UploadId, VersionId
 from lightningstor_types.streams import ByteStream
 
 _USER_PREFIX: Final = "x-amz-meta-"
 _ABSENT: Final = object()
+_OVERRIDE_PREFIX: Final = "response-"
+_NEVER_EMPTY: Final = (VersionId, UploadId, PartNumber)
+"""Of these the empty text is an error: `DELETE ?versionId=` must not delete what is current."""
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @frozen(kw_only=True)
@@ -90,18 +96,36 @@ def _reader(field: Field, prefix: str) -> Read | None:
 def _text_reader(source: str, name: str, field: Field) -> Read:
     parse = parser_of(field.kind)
     plain = field.kind is str
+    optional = not plain and field.kind not in _NEVER_EMPTY
 
     def from_headers(request: Incoming) -> Any:
         text = request.headers.get(name)
-        return _ABSENT if text is None else text if plain else parse(text, name)
+        if text is None:
+            return _ABSENT
+        return _checked(text, name) if plain else parse(text, name)
 
     def from_query(request: Incoming) -> Any:
         text = request.query.get(name)
-        if text is None or (text == "" and not plain):
+        if text is None or (optional and not text):
             return _ABSENT
         return text if plain else parse(text, name)
 
-    return from_headers if source == "headers" else from_query
+    def from_override(request: Incoming) -> Any:
+        text = request.query.get(name)
+        if text is not None and _CONTROL.search(text):
+            raise InvalidArgument("A header has no control characters.", ArgumentName=name)
+        return text
+
+    if source == "headers":
+        return from_headers
+    return from_override if name.startswith(_OVERRIDE_PREFIX) else from_query
+
+
+def _checked(text: str, name: str) -> str:
+    """A header's text, which is UTF-8 if it is kept or told: the other front has to tell it too."""
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise InvalidArgument(f"The header {name} is no UTF-8.", ArgumentName=name)
+    return text
 
 
 def _group_reader(field: Field, prefix: str) -> Read:
@@ -118,10 +142,9 @@ def _user_metadata(request: Incoming) -> Any:
     found = {name[len(_USER_PREFIX) :]: value for name, value in request.headers.items() if name.startswith(_USER_PREFIX)}
     if not found:
         return _ABSENT
-    for name, value in found.items():
-        if not name or any("\ud800" <= character <= "\udfff" for character in value):
-            raise InvalidArgument("User metadata have a name, and values of UTF-8.", ArgumentName=_USER_PREFIX + name)
-    return found
+    if "" in found:
+        raise InvalidArgument("User metadata have a name.", ArgumentName=_USER_PREFIX)
+    return {name: _checked(value, _USER_PREFIX + name) for name, value in found.items()}
 
 
 _PLACES: Final[dict[wire.Place, Read]] = {
@@ -147,6 +170,11 @@ _NOT_YET_PREFIXES: Final = (
     "x-amz-server-side-encryption",
     "x-amz-copy-source-server-side-encryption",
 )
+_CHECKSUM_PREFIX: Final = "x-amz-checksum-"
+_CHECKSUM_HEADERS: Final = frozenset(
+    _CHECKSUM_PREFIX + name for name in (*(known.field for known in ChecksumAlgorithm), "algorithm", "mode", "type")
+)
+"""Any other is a checksum that cannot be compared."""
 
 
 def check_promises(headers: Mapping[str, str]) -> None:
@@ -158,7 +186,8 @@ def check_promises(headers: Mapping[str, str]) -> None:
     for name, value in headers.items():
         if not name.startswith("x-amz-"):
             continue
-        if (name in _NOT_YET and value not in _NOT_YET[name]) or name.startswith(_NOT_YET_PREFIXES):
+        unknown_checksum = name.startswith(_CHECKSUM_PREFIX) and name not in _CHECKSUM_HEADERS
+        if (name in _NOT_YET and value not in _NOT_YET[name]) or name.startswith(_NOT_YET_PREFIXES) or unknown_checksum:
             raise NotImplemented(Header=name)
 
 

@@ -5,6 +5,7 @@ Law: an encoder is compiled once from the output's traits; per request it runs a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -20,7 +21,9 @@ from lightningstor_types.streams import ByteStream
 Headers = list[tuple[bytes, bytes]]
 _USER_PREFIX: Final = b"x-amz-meta-"
 _XML: Final = (b"content-type", b"application/xml")
-_FORBIDDEN: Final = ("\r", "\n", "\0")
+_FORBIDDEN: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_NAME: Final = re.compile(r"[a-z0-9!#$%&'*+\-.^_`|~]+")
+"""RFC 9110 section 5.6.2, in lower case."""
 
 
 @frozen(kw_only=True)
@@ -95,18 +98,23 @@ def _group_writer(nested: tuple[tuple[str, Write], ...]) -> Write:
 
 
 def _write_user(metadata: Any, headers: Headers) -> None:
+    """What a header can hold; of the rest, which another front let in, S3 tells the number (AWS, GetObject)."""
+    missing = 0
     for name, value in metadata.items():
-        headers.append((_USER_PREFIX + name.encode(), header_bytes(value)))
+        if _NAME.fullmatch(name) and not _FORBIDDEN.search(value):
+            headers.append((_USER_PREFIX + name.encode(), header_bytes(value)))
+        else:
+            missing += 1
+    if missing:
+        headers.append((b"x-amz-missing-meta", str(missing).encode()))
 
 
 def header_bytes(text: str) -> bytes:
-    """A header's value; one that could end the header is never sent.
+    """A header's value, without the space around it (RFC 9110 section 5.5); one that could end the header is never sent.
 
     Raises:
-        InternalError: it has CR, LF or NUL. What comes in is checked, so this is a fault of ours.
+        InternalError: it has control characters. What comes in is checked, so this is a fault of ours.
     """
-    if text.isprintable():
-        return text.encode("utf-8", "surrogateescape")
-    if any(character in text for character in _FORBIDDEN):
+    if not text.isprintable() and _FORBIDDEN.search(text):
         raise InternalError
-    return text.encode("utf-8", "surrogateescape")
+    return text.strip(" \t").encode("utf-8", "surrogateescape")

@@ -13,17 +13,18 @@ from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Final
-from urllib.parse import unquote
 
+from lightningstor_server.s3.address import decoded
 from lightningstor_types.digests import ChecksumAlgorithm, ChecksumType, ETag
 from lightningstor_types.errors import InvalidArgument, InvalidRequest, InvalidStorageClass, StorError
 from lightningstor_types.names import BucketName, ObjectKey, PartNumber, UploadId, VersionId
 from lightningstor_types.objects import ByteRange, CopySource, StorageClass
 
-_RANGE: Final = re.compile(r"bytes=(\d*)-(\d*)")
-_INTEGER: Final = re.compile(r"-?\d{1,19}")
+_RANGE: Final = re.compile(r"bytes=([0-9]{0,64})-([0-9]{0,64})")
+_INTEGER: Final = re.compile(r"-?[0-9]{1,18}")  # what every engine's 64 bits hold
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_ISO_CHARACTERS: Final = len("2026-01-01T00:00:00.000")
 _DATES_CACHED: Final = 4096
 
 Parser = Callable[[str, str], Any]
@@ -69,11 +70,11 @@ def _range(text: str, name: str) -> ByteRange | None:
 
 def _copy_source(text: str, name: str) -> CopySource:
     """`bucket/key`, percent-encoded, with or without a leading slash, with `?versionId=` where one is meant."""
-    path, _, version = text.partition("?versionId=")
-    bucket, slash, key = unquote(path, errors="surrogateescape").removeprefix("/").partition("/")
+    path, versioned, version = text.partition("?versionId=")
+    bucket, slash, key = decoded(path.encode("utf-8", "surrogateescape")).removeprefix("/").partition("/")
     if not slash or not bucket or not key:
         raise InvalidArgument("Copy Source must mention the source bucket and key: sourcebucket/sourcekey", ArgumentName=name)
-    return CopySource(bucket=BucketName.parse(bucket), key=ObjectKey.parse(key), version_id=VersionId.parse(version) if version else None)
+    return CopySource(bucket=BucketName.parse(bucket), key=ObjectKey.parse(key), version_id=VersionId.parse(version) if versioned else None)
 
 
 def _choice(kind: type[StrEnum], error: type[StorError]) -> Parser:
@@ -135,7 +136,7 @@ def http_date(moment: datetime) -> str:
 
 def iso_date(moment: datetime) -> str:
     """ISO 8601 in UTC with milliseconds, as S3's XML has it."""
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+    return moment.isoformat(timespec="milliseconds")[:_ISO_CHARACTERS] + "Z"
 
 
 def _flag(value: bool) -> str:  # noqa: FBT001 - a formatter has one argument
@@ -155,6 +156,14 @@ def header_format(kind: type) -> Callable[[Any], str]:
     return http_date if kind is datetime else _COMMON.get(kind, str)
 
 
-def element_format(kind: type) -> Callable[[Any], str]:
-    """How a value of this type is written into an XML element."""
-    return iso_date if kind is datetime else _COMMON.get(kind, str)
+_ELEMENTS: Final[dict[type, Callable[[Any], str]]] = {
+    int: str,
+    bool: _flag,
+    datetime: iso_date,
+    ETag: lambda value: f"&quot;{value}&quot;",
+}
+
+
+def element_format(kind: type) -> Callable[[Any], str] | None:
+    """How a value of this type is written into an XML element, where nothing of it can need escaping; else None."""
+    return (lambda value: value.value) if issubclass(kind, StrEnum) else _ELEMENTS.get(kind)

@@ -1,4 +1,4 @@
-"""ListObjects and ListObjectsV2.
+"""ListObjects, ListObjectsV2 and ListObjectVersions.
 
 Law: order is the order of the keys' bytes. A delimiter is sought past: once a prefix is rolled up,
 the keys below it are skipped, never walked. A page costs what it shows, however large the bucket.
@@ -11,17 +11,24 @@ import binascii
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol, TypeVar
 
+import attrs
 from attrs import define, field
 
 from lightningstor_server.service.core import Context
 from lightningstor_server.service.operation import Route, Target, operation
 from lightningstor_server.service.uploads import owner_of
 from lightningstor_server.stores.metadata.base import Transaction
-from lightningstor_types.buckets import Owner
 from lightningstor_types.errors import InvalidArgument
-from lightningstor_types.names import LIST_MAX_KEYS
-from lightningstor_types.objects import CommonPrefix, ListedObject, Object
-from lightningstor_types.operations.listing import ListObjects, ListObjectsResult, ListObjectsV2, ListObjectsV2Result
+from lightningstor_types.names import LIST_MAX_KEYS, NULL_VERSION
+from lightningstor_types.objects import CommonPrefix, ListedObject, ListedVersion
+from lightningstor_types.operations.listing import (
+    ListObjects,
+    ListObjectsResult,
+    ListObjectsV2,
+    ListObjectsV2Result,
+    ListObjectVersions,
+    ListObjectVersionsResult,
+)
 
 FIRST_LOOK_ROWS: Final = 64
 """With a delimiter: how many rows are looked at first; doubled while no prefix rolls up."""
@@ -124,24 +131,11 @@ def limited(asked: int, name: str) -> int:
     return min(asked, LIST_MAX_KEYS)
 
 
-def _listed(item: Object, owner: Owner | None) -> ListedObject:
-    return ListedObject(
-        key=item.key,
-        last_modified=item.last_modified,
-        etag=item.etag,
-        checksum_algorithms=tuple(algorithm.value for algorithm, _ in item.checksums.items()),
-        checksum_type=item.checksum_type,
-        size=item.size,
-        storage_class=item.storage_class,
-        owner=owner,
-    )
-
-
-async def _objects(ctx: Context, prefix: str, delimiter: str, start: bytes, limit: int) -> tuple[list[Object], Page]:
+async def _objects(ctx: Context, prefix: str, delimiter: str, start: bytes, limit: int) -> tuple[list[ListedObject], Page]:
     """A page of the bucket, as one snapshot has it."""
 
-    async def work(tx: Transaction) -> tuple[list[Object], Page]:
-        async def fetch(first: bytes, before: bytes | None, rows: int) -> Sequence[Object]:
+    async def work(tx: Transaction) -> tuple[list[ListedObject], Page]:
+        async def fetch(first: bytes, before: bytes | None, rows: int) -> Sequence[ListedObject]:
             return await tx.versions.page(ctx.bucket.id, first=first, before=before, limit=rows)
 
         return await walk(fetch, prefix=prefix, delimiter=delimiter, start=start, limit=limit)
@@ -166,7 +160,7 @@ async def list_objects(ctx: Context, request: ListObjects) -> ListObjectsResult:
         delimiter=delimiter or None,
         encoding_type=request.encoding_type,
         truncated=page.truncated,
-        objects=tuple(_listed(item, owner) for item in items),
+        objects=tuple([attrs.evolve(item, owner=owner) for item in items]),
         common_prefixes=tuple(CommonPrefix(prefix=rolled) for rolled in page.prefixes),
     )
 
@@ -192,7 +186,31 @@ async def list_objects_v2(ctx: Context, request: ListObjectsV2) -> ListObjectsV2
         delimiter=delimiter or None,
         encoding_type=request.encoding_type,
         truncated=page.truncated,
-        objects=tuple(_listed(item, owner) for item in items),
+        objects=tuple(items) if owner is None else tuple([attrs.evolve(item, owner=owner) for item in items]),
+        common_prefixes=tuple(CommonPrefix(prefix=rolled) for rolled in page.prefixes),
+    )
+
+
+@operation(ListObjectVersions, Route("GET", Target.BUCKET, query=("versions",)), action="s3:ListBucketVersions")
+async def list_object_versions(ctx: Context, request: ListObjectVersions) -> ListObjectVersionsResult:
+    """A page of versions; without versioning each object is its own null version. AWS, ListObjectVersions."""
+    limit = limited(request.max_keys, "max-keys")
+    prefix, delimiter, marker = request.prefix or "", request.delimiter or "", request.key_marker or ""
+    items, page = await _objects(ctx, prefix, delimiter, next_start(marker, prefix, delimiter), limit)
+    owner = owner_of(ctx.caller.project)
+    last_is_version = bool(items) and items[-1].key == page.last
+    return ListObjectVersionsResult(
+        name=request.bucket,
+        prefix=prefix,
+        key_marker=marker,
+        version_id_marker=request.version_id_marker or "",
+        next_key_marker=page.last if page.truncated else None,
+        next_version_id_marker=NULL_VERSION if page.truncated and last_is_version else None,
+        max_keys=limit,
+        delimiter=delimiter or None,
+        encoding_type=request.encoding_type,
+        truncated=page.truncated,
+        versions=tuple([ListedVersion(**attrs.asdict(item, recurse=False) | {"owner": owner}) for item in items]),
         common_prefixes=tuple(CommonPrefix(prefix=rolled) for rolled in page.prefixes),
     )
 

@@ -1,4 +1,4 @@
-"""Inputs and outputs of ListObjects and ListObjectsV2.
+"""Inputs and outputs of ListObjects, ListObjectsV2 and ListObjectVersions.
 
 Law: as the package's. Order is the order of the keys' bytes; a page is at most 1,000 entries.
 """
@@ -12,7 +12,7 @@ from attrs import frozen
 
 from lightningstor_types import wire
 from lightningstor_types.names import LIST_MAX_KEYS
-from lightningstor_types.objects import CommonPrefix, ListedObject
+from lightningstor_types.objects import CommonPrefix, ListedObject, ListedVersion
 from lightningstor_types.operations.common import OnBucket
 
 
@@ -79,4 +79,35 @@ class ListObjectsV2Result:
     encoding_type: Annotated[EncodingType | None, wire.element("EncodingType")] = None
     truncated: Annotated[bool, wire.element("IsTruncated")]
     objects: Annotated[tuple[ListedObject, ...], wire.element("Contents")] = ()
+    common_prefixes: Annotated[tuple[CommonPrefix, ...], wire.element("CommonPrefixes")] = ()
+
+
+@frozen(kw_only=True)
+class ListObjectVersions(OnBucket):
+    """All versions of a bucket's objects, by key and then the newest first."""
+
+    prefix: Annotated[str | None, wire.query("prefix")] = None
+    delimiter: Annotated[str | None, wire.query("delimiter")] = None
+    key_marker: Annotated[str | None, wire.query("key-marker")] = None
+    version_id_marker: Annotated[str | None, wire.query("version-id-marker")] = None
+    encoding_type: Annotated[EncodingType | None, wire.query("encoding-type")] = None
+    max_keys: Annotated[int, wire.query("max-keys")] = LIST_MAX_KEYS
+
+
+@frozen(kw_only=True)
+class ListObjectVersionsResult:
+    """A page of versions."""
+
+    document: ClassVar[str] = "ListVersionsResult"
+    name: Annotated[str, wire.element("Name")]
+    prefix: Annotated[str, wire.element("Prefix"), wire.ENCODED] = ""
+    key_marker: Annotated[str, wire.element("KeyMarker"), wire.ENCODED] = ""
+    version_id_marker: Annotated[str, wire.element("VersionIdMarker")] = ""
+    next_key_marker: Annotated[str | None, wire.element("NextKeyMarker"), wire.ENCODED] = None
+    next_version_id_marker: Annotated[str | None, wire.element("NextVersionIdMarker")] = None
+    max_keys: Annotated[int, wire.element("MaxKeys")]
+    delimiter: Annotated[str | None, wire.element("Delimiter"), wire.ENCODED] = None
+    encoding_type: Annotated[EncodingType | None, wire.element("EncodingType")] = None
+    truncated: Annotated[bool, wire.element("IsTruncated")]
+    versions: Annotated[tuple[ListedVersion, ...], wire.element("Version")] = ()
     common_prefixes: Annotated[tuple[CommonPrefix, ...], wire.element("CommonPrefixes")] = ()

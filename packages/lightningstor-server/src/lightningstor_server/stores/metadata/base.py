@@ -18,7 +18,7 @@ from lightningstor_server.stores.blobs.base import Chunk, Piece
 from lightningstor_types.buckets import Bucket, Usage
 from lightningstor_types.digests import ChecksumAlgorithm, Checksums, ChecksumType, ETag
 from lightningstor_types.names import PART_NUMBER_MAX
-from lightningstor_types.objects import Object, ObjectMetadata, StorageClass
+from lightningstor_types.objects import ListedObject, Object, ObjectMetadata, StorageClass
 from lightningstor_types.tenants import Project, Role
 
 T = TypeVar("T")
@@ -126,7 +126,7 @@ class Versions(Protocol):
     async def describe(self, bucket: int, version: Version) -> None:
         """Replace the metadata and generation of a version that is there."""
 
-    async def page(self, bucket: int, *, first: bytes, before: bytes | None, limit: int) -> Sequence[Object]:
+    async def page(self, bucket: int, *, first: bytes, before: bytes | None, limit: int) -> Sequence[ListedObject]:
         """Current versions with `first` <= key < `before`, by the bytes of the key."""
 
 

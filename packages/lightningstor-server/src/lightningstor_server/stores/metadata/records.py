@@ -14,15 +14,16 @@ import attrs
 
 from lightningstor_server.stores.metadata.database import Row
 from lightningstor_types.buckets import Bucket
-from lightningstor_types.digests import NO_CHECKSUMS, Checksums, ChecksumType, ETag
+from lightningstor_types.digests import NO_CHECKSUMS, ChecksumAlgorithm, Checksums, ChecksumType, ETag
 from lightningstor_types.names import BucketName
-from lightningstor_types.objects import NO_METADATA, Object, ObjectMetadata, StorageClass
+from lightningstor_types.objects import NO_METADATA, ListedObject, Object, ObjectMetadata, StorageClass
 from lightningstor_types.tenants import Project
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _METADATA_FIELDS: Final = tuple(field.name for field in attrs.fields(ObjectMetadata))
 _CLASSES: Final = {item.value: item for item in StorageClass}
+_ALGORITHMS: Final = {item.field: item.value for item in ChecksumAlgorithm}
 _TYPES: Final[dict[str | None, ChecksumType | None]] = {None: None, **{item.value: item for item in ChecksumType}}
 
 
@@ -33,7 +34,7 @@ def to_micros(moment: datetime) -> int:
 
 def from_micros(micros: int) -> datetime:
     """The moment, aware, in UTC."""
-    return datetime.fromtimestamp(micros // 1_000_000, UTC).replace(microsecond=micros % 1_000_000)
+    return _EPOCH + timedelta(microseconds=micros)
 
 
 def checksums_text(checksums: Checksums) -> str:
@@ -77,6 +78,20 @@ def object_of(row: Row) -> Object:
         checksum_type=_TYPES[sum_type],
         parts_count=parts_count,
         metadata=metadata_of(meta),
+    )
+
+
+def listed_of(row: Row) -> ListedObject:
+    """An object as a listing names it, of the columns that the pages of `queries/objects.sql` select."""
+    key, size, etag, modified, storage_class, sums, sum_type = row
+    return ListedObject(
+        key=key.decode(),
+        size=size,
+        etag=ETag(etag),
+        last_modified=from_micros(modified),
+        storage_class=_CLASSES[storage_class],
+        checksum_algorithms=tuple([_ALGORITHMS[pair.partition(":")[0]] for pair in sums.split(" ")]) if sums else (),
+        checksum_type=_TYPES[sum_type],
     )
 
 

@@ -7,12 +7,12 @@ CREATE TABLE configuration (
 ) WITHOUT ROWID;
 
 CREATE TABLE organisations (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,  -- never given again
     name TEXT NOT NULL UNIQUE
 );
 
 CREATE TABLE projects (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,  -- never given again
     organisation INTEGER NOT NULL REFERENCES organisations (id),
     name TEXT NOT NULL,
     display_name TEXT NOT NULL,
@@ -22,7 +22,7 @@ CREATE TABLE projects (
 );
 
 CREATE TABLE principals (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,  -- never given again
     project INTEGER NOT NULL REFERENCES projects (id),
     name TEXT NOT NULL,
     role TEXT NOT NULL,
@@ -37,7 +37,7 @@ CREATE TABLE access_keys (
 );
 
 CREATE TABLE buckets (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,  -- never given again
     namespace TEXT NOT NULL,  -- within what the name is unique
     name TEXT NOT NULL,
     organisation INTEGER NOT NULL REFERENCES organisations (id),
@@ -54,7 +54,7 @@ CREATE INDEX buckets_of_project ON buckets (project, name);
 
 -- What the bodies of objects and parts are made of: bytes inline, or pieces of chunks.
 CREATE TABLE bodies (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,  -- never given again
     inline BLOB,
     inline_sum BIGINT,  -- CRC32C of inline
     part_sizes TEXT  -- JSON, of a completed upload

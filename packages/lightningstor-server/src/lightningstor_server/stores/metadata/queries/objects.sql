@@ -14,8 +14,8 @@ DELETE FROM versions WHERE bucket = $1 AND key = $2 AND revision = $3
 -- name: describe
 UPDATE versions SET meta = $1, generation = $2 WHERE bucket = $3 AND key = $4 AND revision = $5
 -- name: page
-SELECT key, revision, version_id, generation, size, etag, modified, storage_class, sums, sum_type, parts_count, '', body
+SELECT key, size, etag, modified, storage_class, sums, sum_type
 FROM versions WHERE bucket = $1 AND superseded IS NULL AND key >= $2 ORDER BY key LIMIT $3
 -- name: page_before
-SELECT key, revision, version_id, generation, size, etag, modified, storage_class, sums, sum_type, parts_count, '', body
+SELECT key, size, etag, modified, storage_class, sums, sum_type
 FROM versions WHERE bucket = $1 AND superseded IS NULL AND key >= $2 AND key < $3 ORDER BY key LIMIT $4

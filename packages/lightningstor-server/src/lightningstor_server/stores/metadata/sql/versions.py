@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 from lightningstor_server.stores.metadata.base import Body, Version
 from lightningstor_server.stores.metadata.database import Connection
-from lightningstor_server.stores.metadata.records import checksums_text, metadata_text, object_of, to_micros
+from lightningstor_server.stores.metadata.records import checksums_text, listed_of, metadata_text, object_of, to_micros
 from lightningstor_server.stores.metadata.sql.bodies import body_of
 from lightningstor_server.stores.metadata.statements import statements
-from lightningstor_types.objects import Object
+from lightningstor_types.objects import ListedObject
 
 _OBJECTS = statements("objects")
 
@@ -68,10 +68,10 @@ class SqlVersions:
         values = (metadata_text(item.metadata), item.generation, bucket, item.key.encode(), item.revision)
         await self._connection.run(_OBJECTS["describe"], values)
 
-    async def page(self, bucket: int, *, first: bytes, before: bytes | None, limit: int) -> Sequence[Object]:
+    async def page(self, bucket: int, *, first: bytes, before: bytes | None, limit: int) -> Sequence[ListedObject]:
         """See `Versions.page`."""
         if before is None:
             rows = await self._connection.rows(_OBJECTS["page"], (bucket, first, limit))
         else:
             rows = await self._connection.rows(_OBJECTS["page_before"], (bucket, first, before, limit))
-        return [object_of(row) for row in rows]
+        return [listed_of(row) for row in rows]
