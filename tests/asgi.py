@@ -71,8 +71,9 @@ class Response:
 
 
 async def exchange(app: Any, request: Request) -> Response:
-    """Send a request to an application and take its response. What the application raises is raised here,
-    unless the response had begun, whose connection a server would break.
+    """Send a request to an application and take its response.
+
+    What the application raises is raised here, unless the response had begun: a server would break its connection.
     """
     pending = list(request.messages)
     over = asyncio.Event()

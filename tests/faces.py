@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 
+from attrs import define, evolve, field, frozen
+
 import http_calls
 from asgi import Request, Response, exchange
-from attrs import define, evolve, field, frozen
 from lightningstor_api.client import Client, connect
 from lightningstor_server.auth.vault import MASTER_KEY_BYTES, Vault, secret_context
 from lightningstor_server.rpc.server import assemble, listen
@@ -33,6 +34,8 @@ from signers import Signer
 NOW: Final = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 """When everything happens; whole seconds, since HTTP's dates have no fractions."""
 REGION: Final = "us-east-1"
+Ask = Callable[..., Awaitable[Response]]
+"""`Rig.ask`, as a fixture hands it out."""
 DOMAIN: Final = "s3.test"
 
 
@@ -69,6 +72,14 @@ class Rig:
     async def send(self, request: Request, signer: Signer | None = None) -> Response:
         """Send a raw request, signed in its header if a signer is given."""
         return await exchange(self.app, signer.header(request) if signer else request)
+
+    async def ask(self, method: str, target: str, *headers: tuple[str, str], body: bytes = b"") -> Response:
+        """Send a request of alpha's owner: its method, its path with the query, its headers and its body."""
+        path, _, query = target.partition("?")
+        request = Request(method=method, path=path.encode("latin-1"), query=query.encode("latin-1")).with_headers(*headers)
+        if body or method in {"PUT", "POST"}:
+            request = request.with_body(body)
+        return await exchange(self.app, self.alpha.owner.by_hand(request))
 
     def s3(self, signer: Signer | None = None) -> S3Face:
         """The S3 face of a key, alpha's owner's by default."""
@@ -139,9 +150,7 @@ async def rig(*, settings: Settings | None = None) -> AsyncIterator[Rig]:
     alpha, beta = [await _tenant(metadata, vault, name, settings.region) for name in ("alpha", "beta")]
     service = Service(metadata=metadata, blobs=blobs, settings=settings, clock=lambda: NOW)
     identities = Identities(metadata, vault)
-    made = Rig(
-        service=service, metadata=metadata, blobs=blobs, identities=identities, alpha=alpha, beta=beta, region=settings.region
-    )
+    made = Rig(service=service, metadata=metadata, blobs=blobs, identities=identities, alpha=alpha, beta=beta, region=settings.region)
     try:
         yield made
     finally:

@@ -12,11 +12,12 @@ from email.utils import format_datetime, parsedate_to_datetime
 from enum import Enum
 from typing import Any, Final
 from urllib.parse import quote, unquote
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
 
-from asgi import Request, Response
 from attrs import evolve, has
+
+from asgi import Request, Response
 from lightningstor_server.s3.shapes import Field, fields_of
 from lightningstor_server.service.operation import Operation, Target, operations
 from lightningstor_types import wire
@@ -43,35 +44,40 @@ def to_request(request: Any) -> Request:
     """The HTTP request of an input, path style and not yet signed."""
     route = operation_of(request).route
     assert route is not None, f"{type(request).__name__} has no route"
+    body = _document(request)
     headers: list[tuple[str, str]] = []
     query = list(route.query)
-    elements: list[str] = []
-    body = b""
     for part, value in _travelling(request, ""):
         match part:
             case wire.Header(name):
                 headers.append((name, _header_text(value)))
             case wire.Query(name):
                 query = [item for item in query if item != name] + [f"{name}={quote(_query_text(value), safe='')}"]
-            case wire.Element():
-                elements.append(_element_text(part.name, value))
             case wire.Place.USER_METADATA:
                 headers += [(USER_PREFIX + name, _wire_text(text)) for name, text in value.items()]
             case wire.Place.STREAM:
                 assert isinstance(value, BytesStream)
                 body = value.content
-    if elements:
-        name = type(request).document
-        body = f"<{name}>{''.join(elements)}</{name}>".encode()
     if route.digest_required:
         headers.append(("content-md5", md5(body)))
-    path = b"/"
-    if route.target is not Target.SERVICE:
-        path += quote(request.bucket, safe="").encode()
-    if route.target is Target.OBJECT:
-        path += b"/" + quote(request.key, safe="/~").encode()
-    built = Request(method=route.method, path=path, query="&".join(query).encode()).with_headers(*headers)
+    built = Request(method=route.method, path=_path(request, route.target), query="&".join(query).encode()).with_headers(*headers)
     return built.with_body(body) if body or route.method in {"PUT", "POST"} else built
+
+
+def _path(request: Any, target: Target) -> bytes:
+    path = "/"
+    if target is not Target.SERVICE:
+        path += quote(request.bucket, safe="")
+    if target is Target.OBJECT:
+        path += "/" + quote(request.key, safe="/~")
+    return path.encode()
+
+
+def _document(request: Any) -> bytes:
+    """The document that an input has; none where it says nothing."""
+    elements = [_element_text(part.name, value) for part, value in _travelling(request, "") if isinstance(part, wire.Element)]
+    name = getattr(request, "document", "")
+    return f"<{name}>{''.join(elements)}</{name}>".encode() if elements else b""
 
 
 def _travelling(value: Any, prefix: str) -> Iterator[tuple[Any, Any]]:
@@ -156,7 +162,7 @@ def to_output(request: Any, response: Response) -> Any:
     values: dict[str, Any] = {}
     root = None
     if hasattr(shape, "document"):
-        root = ElementTree.fromstring(response.body)  # noqa: S314 - the server under test wrote it
+        root = ET.fromstring(response.body)  # noqa: S314 - the server under test wrote it
         assert _bare(root.tag) == shape.document
     for field in fields_of(shape):
         found = _read(field, response, root, decoded=root is not None and _child(root, "EncodingType") is not None)
@@ -172,7 +178,7 @@ def to_error(response: Response, *, head: bool) -> StorError:
     if head:
         assert response.body == b""
         return by_code(_HEAD_ERRORS.get(response.status, "InternalError"))()
-    root = ElementTree.fromstring(response.body)  # noqa: S314 - the server under test wrote it
+    root = ET.fromstring(response.body)  # noqa: S314 - the server under test wrote it
     parts = {child.tag: child.text or "" for child in root}
     assert root.tag == "Error"
     assert parts.pop("RequestId") == response.headers["x-amz-request-id"]

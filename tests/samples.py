@@ -8,15 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+import attrs
+from attrs import frozen
+
 import http_calls
 from asgi import Request
-from attrs import frozen
 from faces import Rig
 from lightningstor_server.service.operation import operations
 from lightningstor_types.digests import ETag
 from lightningstor_types.names import BucketName, ObjectKey, PartNumber, UploadId
 from lightningstor_types.objects import CopySource, ObjectMetadata
-from lightningstor_types.operations import bucket_settings, buckets, copying, listing, objects, upload_listing, uploads
+from lightningstor_types.operations import bucket_settings, buckets, copying, objects, upload_listing, uploads
 from lightningstor_types.streams import BytesStream
 from lightningstor_types.uploads import CompletedPart
 from signers import Signer
@@ -81,20 +83,9 @@ _RPC_ONLY: Final[dict[type[Any], Callable[[Furnished], Any]]] = {
     objects.UpdateObject: lambda _: objects.UpdateObject(**_OBJECT, metadata=ObjectMetadata(user={"a": "b"})),
     uploads.QueryUpload: lambda at: uploads.QueryUpload(**_UPLOAD, upload_id=at.upload_id),
 }
-_OF_THE_BUCKET: Final[tuple[type[Any], ...]] = (
-    buckets.HeadBucket,
-    buckets.GetBucketLocation,
-    upload_listing.ListMultipartUploads,
-    listing.ListObjects,
-    listing.ListObjectsV2,
-    *(shape for shape in vars(bucket_settings).values() if isinstance(shape, type) and shape.__name__.startswith("Get")),
-)
-"""These need nothing but the bucket's name."""
-NOT_SET: Final = frozenset(
-    shape.__name__ for shape in _OF_THE_BUCKET if operations()[shape.__name__].output is bucket_settings.Unset
-)
-"""Their success is the error that says so."""
 ROUTED: Final = sorted(name for name, operation in operations().items() if operation.route)
+NOT_SET: Final = frozenset(name for name in ROUTED if operations()[name].output is bucket_settings.Unset)
+"""Their success is the error that says so."""
 WITH_RPC: Final = sorted(name for name, operation in operations().items() if operation.rpc)
 WRITES: Final = frozenset(name for name in ROUTED if operations()[name].route.method not in {"GET", "HEAD"})  # type: ignore[union-attr]
 WITH_DOCUMENT: Final = sorted(name for name in ROUTED if hasattr(operations()[name].input, "document"))
@@ -114,6 +105,9 @@ def sample(name: str, at: Furnished) -> Request:
     return http_calls.to_request(sample_input(name, at))
 
 
-def covered() -> set[str]:
-    """The operations that have a sample."""
-    return {shape.__name__ for shape in (*_INPUTS, *_RPC_ONLY, *_OF_THE_BUCKET)}
+def covered(name: str) -> bool:
+    """Whether the operation has a sample: its own, or the bucket's name where a read needs nothing else."""
+    operation = operations()[name]
+    reads = operation.route is not None and operation.route.method in {"GET", "HEAD"}
+    needs = [field.name for field in attrs.fields(operation.input) if field.default is attrs.NOTHING]
+    return operation.input in _INPUTS or operation.input in _RPC_ONLY or (reads and needs == ["bucket"])

@@ -34,7 +34,7 @@ class _HeaderAuth(auth.S3SigV4Auth):
         super().__init__(credentials, "s3", region)
         self._spoken = payload
 
-    def payload(self, request: AWSRequest) -> str:
+    def payload(self, request: AWSRequest) -> str:  # noqa: ARG002 - botocore's name for it
         return self._spoken
 
     def string_to_sign(self, request: AWSRequest, canonical_request: str) -> str:
@@ -49,7 +49,7 @@ class _HeaderAuth(auth.S3SigV4Auth):
 
 @contextmanager
 def _at(moment: datetime) -> Iterator[None]:
-    with mock.patch.object(auth, "get_current_datetime", lambda: moment.replace(tzinfo=None)):
+    with mock.patch.object(auth, "get_current_datetime", return_value=moment.replace(tzinfo=None)):
         yield
 
 
@@ -144,7 +144,7 @@ class Signer:
         return Credentials(self.access_key, self.secret, self.token)
 
     def _aws(self, request: Request) -> AWSRequest:
-        """botocore's request of ours; the body is not given to it, since the payload value is ours."""
+        """Our request as botocore has it; the body is not given to it, since the payload value is ours."""
         host = request.header("host") or HOST
         url = f"http://{host}{request.path.decode('latin-1')}" + (f"?{request.query.decode('latin-1')}" if request.query else "")
         aws = AWSRequest(request.method, url)

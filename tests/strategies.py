@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from asgi import Request
 from hypothesis import strategies as st
+
+from asgi import Request
 
 _TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
 
@@ -31,13 +32,16 @@ _PATHS = st.sampled_from([b"/", b"/bucket", b"/bucket/", b"/bucket/key", b"/buck
 ).map(lambda tail: b"/" + tail.replace(b"?", b"").replace(b"#", b""))
 _NAMES = st.sampled_from(
     [
-        "prefix", "delimiter", "marker", "max-keys", "list-type", "continuation-token", "encoding-type", "uploads", "uploadId", "partNumber",
-        "versionId", "versions", "acl", "tagging", "policy", "location", "delete", "versioning", "response-content-type", "fetch-owner",
+        "prefix", "delimiter", "marker", "max-keys", "list-type", "continuation-token", "encoding-type", "uploads", "uploadId",
+        "partNumber", "versionId", "versions", "acl", "tagging", "policy", "location",
+        "delete", "versioning", "response-content-type", "fetch-owner",
         "X-Amz-Expires", "X-Amz-Signature", "AWSAccessKeyId",
     ]
 )  # fmt: skip
 _VALUES = st.sampled_from([b"", b"1", b"0", b"-1", b"2", b"url", b"%ff", b"%", b"a+b", b"%00", b"x"]) | st.binary(max_size=8)
-_QUERIES = st.lists(st.tuples(_NAMES, _VALUES), max_size=4).map(lambda pairs: b"&".join(name.encode() + b"=" + value for name, value in pairs))
+_QUERIES = st.lists(st.tuples(_NAMES, _VALUES), max_size=4).map(
+    lambda pairs: b"&".join(name.encode() + b"=" + value for name, value in pairs)
+)
 _HEADERS = st.lists(
     st.tuples(
         st.sampled_from(
@@ -48,7 +52,7 @@ _HEADERS = st.lists(
                 "x-amz-copy-source-if-modified-since", "x-amz-metadata-directive", "host",
             ]
         ),
-        st.sampled_from(["", "*", '"', "bytes=0-1", "bytes=-", "bucket/key", "Thu, 01 Jan 1970 00:00:00 GMT", "Mon, 99 Foo 0 :: +9999", "0"])
+        st.sampled_from(["", "*", '"', "bytes=0-1", "bytes=-", "bucket/key", "Thu, 01 Jan 1970 00:00:00 GMT", "Mon, 99 Foo 0 ::", "0"])
         | st.text(st.characters(min_codepoint=0x20, max_codepoint=0xFF, exclude_characters="\x7f"), max_size=12).map(str.strip),
     ),
     max_size=4,
@@ -64,5 +68,7 @@ requests = st.builds(
 
 moments = st.datetimes(allow_imaginary=False).map(lambda moment: moment.replace(microsecond=0))
 
-dates = st.sampled_from(["", " ", ",", "Mon", "Wed, 3 Apr 2002 12.34.56.78+0800", "2026", "20260102", "0000-00-00", "1 Jan", "9" * 50]) | _TEXT
+dates = (
+    st.sampled_from(["", " ", ",", "Mon", "Wed, 3 Apr 2002 12.34.56.78+0800", "2026", "20260102", "0000-00-00", "1 Jan", "9" * 50]) | _TEXT
+)
 """Texts in the place of a date."""

@@ -8,8 +8,9 @@ from typing import Any
 
 import boto3
 import pytest
-import servers
 from botocore.config import Config
+
+import servers
 
 HTTP_SERVERS = ("hypercorn", "granian")
 
@@ -22,7 +23,15 @@ def _no_ambient_configuration(tmp_path_factory: pytest.TempPathFactory) -> Itera
     """What the user of this machine has configured for AWS does not reach the tests."""
     folder = tmp_path_factory.mktemp("aws")
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_SESSION_TOKEN", "AWS_CA_BUNDLE", "HTTP_PROXY", "http_proxy"):
+        for name in (
+            "AWS_PROFILE",
+            "AWS_ENDPOINT_URL",
+            "AWS_ENDPOINT_URL_S3",
+            "AWS_SESSION_TOKEN",
+            "AWS_CA_BUNDLE",
+            "HTTP_PROXY",
+            "http_proxy",
+        ):
             patch.delenv(name, raising=False)
         patch.setenv("AWS_CONFIG_FILE", str(folder / "config"))
         patch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(folder / "credentials"))

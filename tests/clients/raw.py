@@ -12,10 +12,11 @@ from typing import Final
 from urllib.parse import quote, urlencode
 
 import attrs
-import servers
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+
+import servers
 
 TIMEOUT_SECONDS: Final = 30.0
 SIGNED: Final = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
@@ -34,14 +35,14 @@ class Answer:
     body: bytes
 
 
-class _Auth(S3SigV4Auth):
+class _Auth(S3SigV4Auth):  # type: ignore[misc,unused-ignore] - botocore has no types
     """S3's signer, with the payload value that it is told to sign."""
 
     def __init__(self, payload: str, secret: str = servers.SECRET_KEY) -> None:
         super().__init__(Credentials(servers.ACCESS_KEY, secret), "s3", servers.REGION)
         self._payload = payload
 
-    def payload(self, request: AWSRequest) -> str:
+    def payload(self, request: AWSRequest) -> str:  # noqa: ARG002 - botocore calls it so
         """The value of x-amz-content-sha256."""
         return self._payload
 
@@ -105,9 +106,7 @@ def _target(path: str, query: Mapping[str, str]) -> str:
     return quote(path, safe="/-._~") + ("?" + urlencode(query, quote_via=quote) if query else "")
 
 
-def _signed(
-    auth: _Auth, server: servers.Server, method: str, path: str, query: Mapping[str, str], headers: dict[str, str]
-) -> AWSRequest:
+def _signed(auth: _Auth, server: servers.Server, method: str, path: str, query: Mapping[str, str], headers: dict[str, str]) -> AWSRequest:
     request = AWSRequest(method=method, url=server.endpoint + _target(path, query), headers=headers)
     auth.add_auth(request)
     return request

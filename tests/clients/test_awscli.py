@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 import servers
 from clients.keys import SHELL_KEYS
 
@@ -98,7 +99,7 @@ def test_a_bucket_is_made_filled_emptied_and_removed(
 
 @pytest.mark.parametrize("key", ["a//b", "../x", "./.", "%2F", " +", "\r\n", "u\u0308", "n" * 1024], ids=repr)
 def test_a_file_goes_up_and_comes_down(aws: Aws, s3: Any, bucket: str, tmp_path: Path, key: str) -> None:
-    """cp to and from keys that no path could be."""
+    """`cp` to and from keys that no path could be."""
     source, sink = tmp_path / "source", tmp_path / "sink"
     source.write_bytes(os.urandom(50_000))
     aws("s3", "cp", str(source), f"s3://{bucket}/{key}", "--metadata", "a=b", "--content-type", "text/plain")
@@ -110,7 +111,7 @@ def test_a_file_goes_up_and_comes_down(aws: Aws, s3: Any, bucket: str, tmp_path:
 
 
 def test_an_object_is_copied_moved_and_removed(aws: Aws, s3: Any, bucket: str, tmp_path: Path) -> None:
-    """cp from object to object, mv to a file, rm; on a key with everything in it."""
+    """`cp` from object to object, mv to a file, rm; on a key with everything in it."""
     key = "a//b/../%2F +\u00fc\U0001f600=&?#"
     s3.put_object(Bucket=bucket, Key=key, Body=b"content")
     aws("s3", "cp", f"s3://{bucket}/{key}", f"s3://{bucket}/copy")
@@ -134,7 +135,7 @@ def test_large_files_go_in_parts(aws: Aws, s3: Any, bucket: str, tmp_path: Path)
 
 @pytest.mark.parametrize("key", ["a b/+%2F\u00fc", "=&?#"])
 def test_a_presigned_url_is_read_by_anybody(aws: Aws, bucket: str, s3: Any, key: str) -> None:
-    """presign prints a URL that gets the object."""
+    """`presign` prints a URL that gets the object."""
     s3.put_object(Bucket=bucket, Key=key, Body=b"content")
     url = aws("s3", "presign", f"s3://{bucket}/{key}", "--expires-in", "60").strip()
     with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310 - http only

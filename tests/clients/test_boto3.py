@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-import servers
 from botocore.exceptions import ClientError
+
+import servers
 from clients import raw
 from clients.keys import NO_XML_KEYS, ODD_KEYS
 

@@ -7,13 +7,13 @@ import hashlib
 import io
 import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-import servers
 from awscrt import checksums as crt
 from botocore.exceptions import ClientError
+
+import servers
 from clients import raw, tls
 from clients.conftest import Connect
 
@@ -113,7 +113,8 @@ def test_boto3_sends_parts_of_unseekable_bodies_over_tls(secure: Any, bucket: st
             return True
 
         def readinto(self, buffer: Any) -> int:
-            return self._content.readinto(buffer)
+            count: int = self._content.readinto(buffer)
+            return count
 
     content = CONTENT * 50
     secure.upload_fileobj(Unseekable(content), bucket, "k")

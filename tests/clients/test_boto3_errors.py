@@ -12,8 +12,9 @@ from xml.etree import ElementTree as ET
 
 import boto3
 import pytest
-import servers
 from botocore.exceptions import ClientError
+
+import servers
 from clients import raw
 from clients.conftest import Connect
 

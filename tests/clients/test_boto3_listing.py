@@ -9,6 +9,7 @@ from urllib.parse import unquote
 from xml.etree import ElementTree as ET
 
 import pytest
+
 import servers
 from clients import raw
 from clients.conftest import Connect
@@ -77,7 +78,8 @@ def test_keys_survive_xml_without_encoding(server: servers.Server, s3: Any, buck
 @pytest.mark.parametrize("delimiter", ["", "/", "\r\n", "%", "e"], ids=repr)
 def test_prefix_and_delimiter_of_odd_keys(s3: Any, odd: str, prefix: str, delimiter: str) -> None:
     """Keys and common prefixes are those of a model in three lines."""
-    keys, prefixes = [], []
+    keys: list[str] = []
+    prefixes: list[str] = []
     for key in filter(lambda key: key.startswith(prefix), by_bytes(ALL)):
         head, found, _ = key[len(prefix) :].partition(delimiter) if delimiter else (key, "", "")
         (prefixes if found else keys).append(prefix + head + found if found else key)

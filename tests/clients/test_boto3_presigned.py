@@ -12,8 +12,9 @@ from typing import Any
 import botocore.auth
 import botocore.crt.auth
 import pytest
-import servers
 from botocore.compat import get_current_datetime
+
+import servers
 from clients.conftest import Connect
 from clients.keys import ODD_KEYS
 
@@ -117,7 +118,8 @@ def test_a_presigned_url_ends(styled: Any, bucket: str, monkeypatch: pytest.Monk
     assert b"<Code>AuthorizationQueryParametersError</Code>" in answer
 
     def an_hour_ago(*given: Any, **named: Any) -> datetime:
-        return get_current_datetime(*given, **named) - timedelta(hours=1)
+        now: datetime = get_current_datetime(*given, **named)
+        return now - timedelta(hours=1)
 
     for module in (botocore.auth, botocore.crt.auth):  # whichever of them signs
         monkeypatch.setattr(module, "get_current_datetime", an_hour_ago)

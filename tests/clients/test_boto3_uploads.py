@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+
 from clients.keys import ODD_KEYS, by_bytes
 
 MIB = 1 << 20

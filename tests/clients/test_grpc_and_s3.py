@@ -10,9 +10,10 @@ from typing import Any
 
 import attrs
 import pytest
-import servers
 from awscrt import checksums as crt
 from botocore.exceptions import ClientError
+
+import servers
 from clients.keys import NO_XML_KEYS, ODD_KEYS, by_bytes
 from lightningstor_api import client as grpc
 from lightningstor_types import errors
@@ -23,7 +24,15 @@ from lightningstor_types.operations.buckets import CreateBucket, DeleteBucket
 from lightningstor_types.operations.common import ReadConditions, WriteConditions
 from lightningstor_types.operations.copying import CopyObject, UploadPartCopy
 from lightningstor_types.operations.listing import ListObjectsV2
-from lightningstor_types.operations.objects import ChecksumMode, DeleteObject, DeleteObjects, GetObject, HeadObject, ObjectIdentifier, PutObject
+from lightningstor_types.operations.objects import (
+    ChecksumMode,
+    DeleteObject,
+    DeleteObjects,
+    GetObject,
+    HeadObject,
+    ObjectIdentifier,
+    PutObject,
+)
 from lightningstor_types.operations.upload_listing import ListParts
 from lightningstor_types.operations.uploads import CompleteMultipartUpload, CreateMultipartUpload, QueryUpload, UploadPart
 from lightningstor_types.streams import BytesStream
@@ -99,7 +108,9 @@ async def test_an_s3_write_is_read_over_grpc(client: grpc.Client, s3: Any, bucke
     """Bytes, ETag, checksum, metadata and listing are those of the write."""
     content = CONTENT[:100] + key.encode()
     expires = "Thu, 02 Jan 2031 03:04:05 GMT"
-    etag = s3.put_object(Bucket=bucket, Key=key, Body=content, ChecksumAlgorithm="SHA256", Metadata=USER, Expires=expires, **METADATA)["ETag"]
+    etag = s3.put_object(Bucket=bucket, Key=key, Body=content, ChecksumAlgorithm="SHA256", Metadata=USER, Expires=expires, **METADATA)[
+        "ETag"
+    ]
     assert await read(client, bucket, key) == content
     head = await client.head_object(HeadObject(**named(bucket, key), checksum_mode=ChecksumMode.ENABLED))
     assert f'"{head.object.etag}"' == etag
@@ -253,7 +264,9 @@ async def test_conditions_hold_across_fronts(client: grpc.Client, s3: Any, bucke
         await client.write_object(PutObject(**named(bucket, "k"), conditions=once, body=BytesStream(b"grpc")))
     with pytest.raises(errors.NotModified):
         await read(client, bucket, "k", conditions=ReadConditions(if_none_match=etag))
-    written = await client.write_object(PutObject(**named(bucket, "k"), conditions=WriteConditions(if_match=etag), body=BytesStream(b"grpc")))
+    written = await client.write_object(
+        PutObject(**named(bucket, "k"), conditions=WriteConditions(if_match=etag), body=BytesStream(b"grpc"))
+    )
     with pytest.raises(ClientError) as error:
         s3.put_object(Bucket=bucket, Key="k", Body=b"s3", IfMatch=etag)
     assert error.value.response["Error"]["Code"] == "PreconditionFailed"

@@ -10,7 +10,7 @@ import contextlib
 import ipaddress
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -22,6 +22,8 @@ from cryptography.x509.oid import NameOID
 
 READ_BYTES: Final = 1 << 16
 STOP_SECONDS: Final = 30.0
+
+Relay = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @contextlib.contextmanager
@@ -51,7 +53,7 @@ async def _stop(proxy: asyncio.Server) -> None:
     await asyncio.gather(*rest, return_exceptions=True)
 
 
-def _relay(address: str):
+def _relay(address: str) -> Relay:
     host, _, port = address.rpartition(":")
 
     async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -83,9 +83,10 @@ def _fill(client: S3Client, ledger: Ledger) -> list[str]:
     raise AssertionError("the disk does not get full")
 
 
-def _await_room(client: S3Client, ledger: Ledger) -> None:
+def _put_in_time(client: S3Client, ledger: Ledger, key: str) -> None:
+    """Write an object once there is room: the sweeper needs a moment."""
     deadline = time.monotonic() + ROOM_SECONDS
-    while (answer := _put(client, ledger, "again", OBJECT_BYTES)).status != 200:
+    while (answer := _put(client, ledger, key, OBJECT_BYTES)).status != 200:
         assert (answer.status, answer.code) == (507, "InsufficientStorage"), answer
         assert time.monotonic() < deadline, "what was deleted gives no room"
         time.sleep(ROOM_STEP_SECONDS)
@@ -107,9 +108,8 @@ def test_a_full_disk_refuses_writes_and_recovers_without_a_restart(tmp_path: Pat
             for key in written[::2]:
                 assert _delete(client, ledger, key).status == 204
             verify(server.s3, ledger)
-            _await_room(client, ledger)
             for number in range(len(written) // 4):
-                assert _put(client, ledger, f"new/{number}", OBJECT_BYTES).status == 200
+                _put_in_time(client, ledger, f"new/{number}")
             verify(server.s3, ledger)
         sweep(data)
         assert at_rest(data) == []
@@ -155,7 +155,7 @@ def test_a_disk_that_others_fill_to_the_last_byte(tmp_path: Path, config: Path, 
             assert deleted.status in (204, 507), deleted
             verify(server.s3, ledger)
             strange.unlink()
-            _await_room(client, ledger)
+            _put_in_time(client, ledger, "again")
             verify(server.s3, ledger)
         sweep(data)
         assert at_rest(data) == []

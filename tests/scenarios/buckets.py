@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from attrs import evolve
+
 from lightningstor_types.names import BucketName, ObjectKey
 from lightningstor_types.operations.buckets import CreateBucket, DeleteBucket, ListBuckets
 from lightningstor_types.operations.objects import DeleteObject, PutObject

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from attrs import evolve
+
 from lightningstor_types.digests import ChecksumAlgorithm
 from lightningstor_types.names import BucketName, ObjectKey
 from lightningstor_types.objects import StorageClass
@@ -52,9 +53,7 @@ async def what_listings_tell(play: Play) -> None:
     await play.bucket()
     for number, algorithm in enumerate(ChecksumAlgorithm):
         class_ = list(StorageClass)[number]
-        await play(
-            PutObject(bucket=BUCKET, key=ObjectKey(algorithm), body=body(), checksum_algorithm=algorithm, storage_class=class_)
-        )
+        await play(PutObject(bucket=BUCKET, key=ObjectKey(algorithm), body=body(), checksum_algorithm=algorithm, storage_class=class_))
     for owner in (None, True, False):
         await play(ListObjectsV2(bucket=BUCKET, fetch_owner=owner))
     await play(ListObjectsV2(bucket=BucketName("nowhere")))

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any, Final
 
 from attrs import define, field, has
+
 from faces import Face
 from lightningstor_server.s3.shapes import fields_of
 from lightningstor_types.errors import StorError

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from attrs import evolve
+
 from lightningstor_types.digests import ChecksumAlgorithm, Checksums, ChecksumType, ETag
 from lightningstor_types.names import PART_MIN_BYTES, BucketName, ObjectKey, PartNumber, UploadId
 from lightningstor_types.objects import ByteRange, CopySource, StorageClass

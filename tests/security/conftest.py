@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
+
 from faces import Rig
 from faces import rig as open_rig
 from samples import Furnished, furnish

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from asgi import Request, exchange
 from attrs import evolve
+
+from asgi import Request, exchange
 from faces import Rig
 from lightningstor_server.service.operation import operations
 from samples import BODY, BUCKET, KEY, NOT_SET, ROUTED, WRITES, Furnished, covered, sample, sample_input
@@ -58,7 +59,7 @@ WAYS: dict[str, Callable[[Signer, Request], Request]] = {
 
 def test_every_route_has_a_sample() -> None:
     """An operation that is new is walked too, or this fails."""
-    assert covered() == set(operations())
+    assert [name for name in operations() if not covered(name)] == []
 
 
 @pytest.mark.parametrize("name", ROUTED)
@@ -76,14 +77,14 @@ async def test_the_samples_are_good(rig: Rig, at: Furnished, name: str) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("name", ROUTED)
-async def test_wrongly_signed(rig: Rig, at: Furnished, name: str, way: str) -> None:
-    """Whatever is signed wrongly gets 400 or 403, and the store is what it was."""
+async def test_wrongly_signed(rig: Rig, at: Furnished, way: str) -> None:
+    """Whatever is signed wrongly gets 400 or 403 on every route, and the store is what it was."""
     before = rig.dump()
-    response = await rig.send(WAYS[way](rig.alpha.owner, sample(name, at)))
-    assert response.status in {400, 403}, response
-    assert rig.dump() == before
-    assert rig.alpha.owner.secret.encode() not in response.body
+    for name in ROUTED:
+        response = await rig.send(WAYS[way](rig.alpha.owner, sample(name, at)))
+        assert response.status in {400, 403}, (name, response)
+        assert rig.dump() == before, name
+        assert rig.alpha.owner.secret.encode() not in response.body
 
 
 @pytest.mark.parametrize("name", ROUTED)

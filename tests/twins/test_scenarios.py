@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 import scenarios.buckets
 import scenarios.copies
 import scenarios.listings

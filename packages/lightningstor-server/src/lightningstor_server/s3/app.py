@@ -190,7 +190,12 @@ class _Exchange:
                 self.body = RequestBody.unsigned(self.receive, join_headers(self.scope["headers"]))
             except StorError:
                 return False
-        return self.body.ended or await self.body.drain(DRAIN_MAX_BYTES)
+        if self.body.ended:
+            return True
+        # to read would be to say 100 Continue to a client that was refused (RFC 9110 section 10.1.1)
+        if not self.body.begun and any(name == b"expect" for name, _ in self.scope["headers"]):
+            return False
+        return await self.body.drain(DRAIN_MAX_BYTES)
 
 
 def parse_query(raw: bytes) -> dict[str, str]:

@@ -56,15 +56,14 @@ class RequestBody:
     def _framing(self, headers: Mapping[str, str], signature: Signature | None) -> ChunkedDecoder | None:
         """The decoder of aws-chunked framing, where the payload value or Content-Encoding says that the body has it.
 
+        A body whose hash as sent was signed is what was sent, whatever its Content-Encoding says.
+
         Raises:
-            InvalidRequest: a hash of the body as sent, and framing, which no client sends together.
             MissingContentLength: the decoded length is not announced.
         """
         coded = "aws-chunked" in {part.strip().lower() for part in headers.get("content-encoding", "").split(",")}
-        if not coded and not self._payload.chunked:
+        if self._payload.kind is PayloadKind.HASH or not (coded or self._payload.chunked):
             return None
-        if self._payload.kind is PayloadKind.HASH:
-            raise errors.InvalidRequest("The content encoding aws-chunked needs a STREAMING x-amz-content-sha256.")
         self.length = _length(headers, "x-amz-decoded-content-length")
         if self.length is None:
             raise errors.MissingContentLength

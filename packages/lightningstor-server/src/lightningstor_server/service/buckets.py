@@ -14,7 +14,7 @@ import attrs
 
 from lightningstor_server.service.core import Context
 from lightningstor_server.service.operation import Route, Target, operation
-from lightningstor_server.service.uploads import owner_of
+from lightningstor_server.service.uploads import drop_uploads, owner_of
 from lightningstor_server.stores.metadata.base import Transaction
 from lightningstor_types import errors
 from lightningstor_types.buckets import Bucket
@@ -115,11 +115,12 @@ async def get_bucket_location(ctx: Context, _: GetBucketLocation) -> GetBucketLo
 
 @operation(DeleteBucket, Route("DELETE", Target.BUCKET, status=204), rpc="BucketService.DeleteBucket", action="s3:DeleteBucket")
 async def delete_bucket(ctx: Context, request: DeleteBucket) -> Empty:
-    """Delete a bucket that holds nothing. AWS, DeleteBucket."""
+    """Delete a bucket that holds no object; uploads that were never completed go with it. AWS, DeleteBucket."""
 
     async def work(tx: Transaction) -> None:
         if await tx.buckets.advance(ctx.bucket.id) is None:
             raise errors.NoSuchBucket(BucketName=request.bucket)
+        await drop_uploads(tx, ctx.bucket)
         if not await tx.buckets.delete(ctx.bucket.id):
             raise errors.BucketNotEmpty(BucketName=request.bucket)
         await tx.configuration.bump()

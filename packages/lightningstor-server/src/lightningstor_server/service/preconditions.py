@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from lightningstor_types.digests import ETag
-from lightningstor_types.errors import NoSuchKey, NotImplemented, NotModified, PreconditionFailed
+from lightningstor_types.errors import NoSuchKey, NotModified, PreconditionFailed
 from lightningstor_types.objects import Object
 from lightningstor_types.operations.common import ReadConditions, WriteConditions
 
@@ -64,16 +64,14 @@ def check_source(conditions: ReadConditions, source: Object) -> None:
 def check_write(conditions: WriteConditions, current: Object | None) -> None:
     """Check a conditional write against what is there now.
 
+    AWS takes `*` alone for If-None-Match; an entity tag means what RFC 9110 section 13.1.2 says.
+
     Raises:
-        PreconditionFailed: there is an object, or one of another entity tag.
+        PreconditionFailed: there is an object that was not to be there, or not the one expected.
         NoSuchKey: If-Match and there is no object.
-        NotImplemented: If-None-Match with anything but `*`, which S3 does not take.
     """
-    if conditions.if_none_match is not None:
-        if conditions.if_none_match.strip() != "*":
-            raise NotImplemented(Header="If-None-Match")
-        if current is not None:
-            raise PreconditionFailed(Condition="If-None-Match")
+    if conditions.if_none_match is not None and current is not None and _matches(conditions.if_none_match, current.etag):
+        raise PreconditionFailed(Condition="If-None-Match")
     if conditions.if_match is not None:
         if current is None:
             raise NoSuchKey
@@ -82,16 +80,13 @@ def check_write(conditions: WriteConditions, current: Object | None) -> None:
 
 
 def check_delete(current: Object | None, *, etag: str | None, modified: datetime | None, size: int | None) -> None:
-    """Check a conditional delete (AWS, "Conditional deletes").
+    """Check a conditional delete (AWS, "Conditional deletes"). Where nothing is there, nothing is to be done.
 
     Raises:
         PreconditionFailed: what is there is another object.
-        NoSuchKey: nothing is there, and something was expected.
     """
-    if etag is None and modified is None and size is None:
-        return
     if current is None:
-        raise NoSuchKey
+        return
     if etag is not None and not _matches(etag, current.etag):
         raise PreconditionFailed(Condition="If-Match")
     if modified is not None and abs(current.last_modified - modified) >= _SECOND:

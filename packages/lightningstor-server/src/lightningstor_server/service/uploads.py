@@ -32,7 +32,7 @@ from lightningstor_server.stores.metadata.base import StoredPart, Transaction, U
 from lightningstor_types import errors
 from lightningstor_types.buckets import Bucket, Owner, Usage
 from lightningstor_types.digests import ChecksumAlgorithm, Checksums, ChecksumType, ETag
-from lightningstor_types.names import PART_MIN_BYTES, PART_NUMBER_MAX
+from lightningstor_types.names import LIST_MAX_KEYS, PART_MIN_BYTES, PART_NUMBER_MAX
 from lightningstor_types.objects import Object
 from lightningstor_types.operations.common import Empty
 from lightningstor_types.operations.uploads import (
@@ -289,13 +289,23 @@ async def abort_multipart_upload(ctx: Context, request: AbortMultipartUpload) ->
     """Give an upload up. AWS, AbortMultipartUpload."""
 
     async def work(tx: Transaction) -> None:
-        upload = await running_upload(tx, ctx.bucket, request.key, request.upload_id)
-        parts = await tx.uploads.parts(upload.id)
-        await tx.uploads.delete(upload.id)
-        await _drop_parts(tx, ctx.bucket, parts)
+        await _drop(tx, ctx.bucket, await running_upload(tx, ctx.bucket, request.key, request.upload_id))
 
     await ctx.metadata.commit(work)
     return Empty()
+
+
+async def _drop(tx: Transaction, bucket: Bucket, upload: Upload) -> None:
+    parts = await tx.uploads.parts(upload.id)
+    await tx.uploads.delete(upload.id)
+    await _drop_parts(tx, bucket, parts)
+
+
+async def drop_uploads(tx: Transaction, bucket: Bucket) -> None:
+    """Give all uploads of a bucket up that were not completed."""
+    while uploads := await tx.uploads.page(bucket.id, first=b"", after_upload="", before=None, limit=LIST_MAX_KEYS):
+        for upload in uploads:
+            await _drop(tx, bucket, upload)
 
 
 @operation(QueryUpload, rpc="ObjectService.QueryUpload", action="s3:ListMultipartUploadParts")
