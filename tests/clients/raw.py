@@ -35,7 +35,7 @@ class Answer:
     body: bytes
 
 
-class _Auth(S3SigV4Auth):  # type: ignore[misc,unused-ignore] - botocore has no types
+class _Auth(S3SigV4Auth):  # type: ignore[misc]  # botocore has no types
     """S3's signer, with the payload value that it is told to sign."""
 
     def __init__(self, payload: str, secret: str = servers.SECRET_KEY) -> None:

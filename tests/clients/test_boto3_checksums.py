@@ -6,33 +6,21 @@ import base64
 import hashlib
 import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from awscrt import checksums as crt
 from botocore.exceptions import ClientError
 
 import servers
 from clients import raw, tls
 from clients.conftest import Connect
+from clients.digests import DIGESTS, checksum, md5
 
 CONTENT = os.urandom(200_001)
 OTHER = os.urandom(16)
-DIGESTS: dict[str, Callable[[bytes], bytes]] = {
-    "CRC32": lambda data: crt.crc32(data).to_bytes(4, "big"),
-    "CRC32C": lambda data: crt.crc32c(data).to_bytes(4, "big"),
-    "CRC64NVME": lambda data: crt.crc64nvme(data).to_bytes(8, "big"),
-    "SHA1": lambda data: hashlib.sha1(data, usedforsecurity=False).digest(),
-    "SHA256": lambda data: hashlib.sha256(data).digest(),
-}
 ALGORITHMS = pytest.mark.parametrize("algorithm", DIGESTS)
 FRAMINGS = pytest.mark.parametrize("payload", [raw.SIGNED_TRAILER, raw.UNSIGNED_TRAILER], ids=["signed", "unsigned"])
-
-
-def checksum(algorithm: str, content: bytes) -> str:
-    """The base64 that S3 speaks."""
-    return base64.b64encode(DIGESTS[algorithm](content)).decode()
 
 
 def refused(answer: raw.Answer) -> str:
@@ -80,7 +68,7 @@ def test_a_wrong_checksum_in_a_header_stores_nothing(s3: Any, bucket: str, algor
 
 def test_content_md5_is_verified(s3: Any, bucket: str) -> None:
     """A right Content-MD5 passes, a wrong one is BadDigest, one that is none InvalidDigest."""
-    right, wrong = (base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode() for data in (CONTENT, OTHER))
+    right, wrong = (base64.b64encode(md5(data)).decode() for data in (CONTENT, OTHER))
     s3.put_object(Bucket=bucket, Key="k", Body=CONTENT, ContentMD5=right)
     for given, expected in ((wrong, "BadDigest"), ("nonsense", "InvalidDigest")):
         with pytest.raises(ClientError) as error:

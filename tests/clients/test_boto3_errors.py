@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import socket
 import uuid
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from botocore.exceptions import ClientError
 import servers
 from clients import raw
 from clients.conftest import Connect
+from clients.digests import md5
 
 Call = Callable[[Any, str], Any]
 ABSENT = "bucket-that-is-not-there"
@@ -221,8 +221,8 @@ DOCUMENTS = {
 def test_malformed_xml_is_refused(server: servers.Server, s3: Any, bucket: str, document: bytes) -> None:
     """MalformedXML, and nothing is deleted."""
     s3.put_object(Bucket=bucket, Key="k", Body=b"x")
-    md5 = base64.b64encode(hashlib.md5(document, usedforsecurity=False).digest()).decode()
-    answer = raw.send(server, "POST", f"/{bucket}", query={"delete": ""}, headers={"Content-MD5": md5}, body=document)
+    digest = base64.b64encode(md5(document)).decode()
+    answer = raw.send(server, "POST", f"/{bucket}", query={"delete": ""}, headers={"Content-MD5": digest}, body=document)
     assert (answer.status, ET.fromstring(answer.body).findtext("Code")) == (400, "MalformedXML")  # noqa: S314 - our own server's
     assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"x"
 

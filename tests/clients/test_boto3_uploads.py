@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from clients.digests import md5
 from clients.keys import ODD_KEYS, by_bytes
 
 MIB = 1 << 20
@@ -16,11 +16,6 @@ BLOCK = os.urandom(MIB)
 FIRST = BLOCK * 5
 SECOND = BLOCK[::-1] * 6
 LAST = b"the last part may be short"
-
-
-def md5(content: bytes) -> bytes:
-    """As ETags are made of."""
-    return hashlib.md5(content, usedforsecurity=False).digest()
 
 
 def code(error: pytest.ExceptionInfo[ClientError]) -> tuple[str, int]:

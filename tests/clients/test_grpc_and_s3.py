@@ -10,10 +10,10 @@ from typing import Any
 
 import attrs
 import pytest
-from awscrt import checksums as crt
 from botocore.exceptions import ClientError
 
 import servers
+from clients.digests import checksum, md5
 from clients.keys import NO_XML_KEYS, ODD_KEYS, by_bytes
 from lightningstor_api import client as grpc
 from lightningstor_types import errors
@@ -80,17 +80,12 @@ async def read(client: grpc.Client, bucket: str, key: str, **given: Any) -> byte
     return content
 
 
-def md5(content: bytes) -> str:
-    """An ETag without its quotes."""
-    return hashlib.md5(content, usedforsecurity=False).hexdigest()
-
-
 @pytest.mark.parametrize("key", ALL_KEYS.values(), ids=ALL_KEYS)
 async def test_a_grpc_write_is_read_over_s3(client: grpc.Client, s3: Any, bucket: str, key: str) -> None:
     """Bytes, ETag, checksum, metadata and listing are those of the write."""
     content = CONTENT[:100] + key.encode()
     written = await client.write_object(PutObject(**named(bucket, key), metadata=AS_FIELDS, body=BytesStream(content)))
-    assert written.etag == md5(content)
+    assert written.etag == md5(content).hex()
     answer = s3.get_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
     assert answer["Body"].read() == content
     assert answer["ETag"] == f'"{written.etag}"'
@@ -114,7 +109,7 @@ async def test_an_s3_write_is_read_over_grpc(client: grpc.Client, s3: Any, bucke
     assert await read(client, bucket, key) == content
     head = await client.head_object(HeadObject(**named(bucket, key), checksum_mode=ChecksumMode.ENABLED))
     assert f'"{head.object.etag}"' == etag
-    assert head.object.checksums == Checksums(sha256=base64.b64encode(hashlib.sha256(content).digest()).decode())
+    assert head.object.checksums == Checksums(sha256=checksum("SHA256", content))
     assert attrs.evolve(head.object.metadata, user=dict(head.object.metadata.user)) == AS_FIELDS
     listed = await client.list_objects(ListObjectsV2(bucket=BucketName(bucket)))
     assert [(item.key, item.size) for item in listed.objects] == [(key, len(content))]
@@ -166,14 +161,7 @@ async def test_ranges_are_the_same_bytes(client: grpc.Client, s3: Any, bucket: s
 @pytest.mark.parametrize("algorithm", ChecksumAlgorithm)
 async def test_checksums_agree(client: grpc.Client, s3: Any, bucket: str, algorithm: ChecksumAlgorithm) -> None:
     """A checksum given before or behind a gRPC body is verified and read over S3; a wrong one stores nothing."""
-    computed = {
-        ChecksumAlgorithm.CRC32: lambda data: crt.crc32(data).to_bytes(4, "big"),
-        ChecksumAlgorithm.CRC32C: lambda data: crt.crc32c(data).to_bytes(4, "big"),
-        ChecksumAlgorithm.CRC64NVME: lambda data: crt.crc64nvme(data).to_bytes(8, "big"),
-        ChecksumAlgorithm.SHA1: lambda data: hashlib.sha1(data, usedforsecurity=False).digest(),
-        ChecksumAlgorithm.SHA256: lambda data: hashlib.sha256(data).digest(),
-    }[algorithm]
-    right, wrong = (Checksums.of(algorithm, base64.b64encode(computed(data)).decode()) for data in (CONTENT, b"other"))
+    right, wrong = (Checksums.of(algorithm, checksum(algorithm, data)) for data in (CONTENT, b"other"))
     before = PutObject(**named(bucket, "before"), checksums=right, body=BytesStream(CONTENT))
     behind = PutObject(**named(bucket, "behind"), checksum_algorithm=algorithm, body=BytesStream(CONTENT, right))
     for request in (before, behind):
@@ -208,7 +196,7 @@ async def test_an_upload_begun_over_s3_is_completed_over_grpc(client: grpc.Clien
         )
     )
     etags = [first, second.etag, third.etag]
-    assert etags == [md5(content) for content in contents]
+    assert etags == [md5(content).hex() for content in contents]
     stands = await client.query_upload(QueryUpload(**upload))
     assert (stands.parts_count, stands.size) == (3, sum(map(len, contents)))
     parts = (await client.list_parts(ListParts(**upload))).parts
@@ -217,7 +205,7 @@ async def test_an_upload_begun_over_s3_is_completed_over_grpc(client: grpc.Clien
     ]
     named_parts = tuple(CompletedPart(number=PartNumber(part.number), etag=part.etag) for part in parts)
     done = await client.complete_upload(CompleteMultipartUpload(**upload, parts=named_parts))
-    expected = md5(b"".join(bytes.fromhex(etag) for etag in etags)) + "-3"
+    expected = md5(b"".join(md5(content) for content in contents)).hex() + "-3"
     assert done.etag == expected
     answer = s3.get_object(Bucket=bucket, Key=key)
     assert (answer["ETag"], answer["Metadata"], answer["ContentType"]) == (f'"{expected}"', USER, "text/x-test")

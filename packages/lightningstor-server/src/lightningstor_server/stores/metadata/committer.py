@@ -12,11 +12,12 @@ import contextvars
 import queue
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, Final, Protocol, TypeVar
 
 from attrs import define, field
 
-from lightningstor_server.stores.errors import StoreError, Unavailable
+from lightningstor_server.stores.errors import Broken, StoreError, Unavailable
 from lightningstor_server.stores.metadata.database import Connection
 
 T = TypeVar("T")
@@ -114,7 +115,8 @@ class Committer:
     def __init__(self, connect: Callable[[], Transactional]) -> None:
         self._connect = connect
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
-        self._broken: StoreError | None = None
+        self._refusal: StoreError | None = None
+        """Why nothing is taken any more: the engine broke, or the store was closed."""
         self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
         self._thread.start()
 
@@ -125,6 +127,8 @@ class Committer:
             Unavailable: it did not come about within COMMIT_DEADLINE_SECONDS; it still may.
             StoreError: the transaction failed; nothing of it was kept.
         """
+        if self._refusal is not None:
+            raise self._refusal
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         self._queue.put(_Waiting(work, contextvars.copy_context(), loop, future))
@@ -136,26 +140,34 @@ class Committer:
 
     async def close(self) -> None:
         """Finish what waits, then end the thread."""
+        self._refusal = self._refusal or Unavailable("the store is closed")
         self._queue.put(None)
         await asyncio.get_running_loop().run_in_executor(None, self._thread.join, COMMIT_DEADLINE_SECONDS)
 
     def _run(self) -> None:
-        try:
-            connection = self._connect()
-        except StoreError as error:
-            self._broken = error
-            self._refuse_everything(error)
-            return
+        connection: Transactional | None = None
+        broken: StoreError | None = None
         ending = False
         while not ending:
             batch, ending = self._next_batch()
-            if batch:
-                self._commit(connection, batch)
-                _answer(batch)
-        connection.close()
+            try:
+                if broken is None and connection is None:
+                    connection = self._connect()
+                if broken is None and connection is not None:
+                    self._commit(connection, batch)
+            except Exception as error:  # noqa: BLE001 - whatever it was, this connection is not to be trusted any more
+                broken = self._refusal = error if isinstance(error, StoreError) else Broken(repr(error))
+            if broken is not None:
+                # after a failed fsync a second one may lie: nothing is run again, and nothing more is taken
+                for waiting in batch:
+                    waiting.error = broken
+            _answer(batch)
+        if connection is not None:
+            with suppress(StoreError):
+                connection.close()
 
     def _next_batch(self) -> tuple[list[_Waiting], bool]:
-        """Whatever waits, at least one; and whether it is the last."""
+        """Whatever waits, at least one but at the end; and whether it is the last."""
         batch: list[_Waiting] = []
         item = self._queue.get()
         while item is not None:
@@ -169,8 +181,12 @@ class Committer:
         return batch, True
 
     def _commit(self, connection: Transactional, batch: list[_Waiting]) -> None:
-        """One transaction for all: bare, else with savepoints, else one for each."""
-        failure = self._transact(connection, batch, _bare)
+        """One transaction for all: bare, else with savepoints, else one for each.
+
+        Raises:
+            Broken: the engine failed; nothing of the batch is to be acknowledged.
+        """
+        failure = self._transact(connection, batch, _bare) if batch else None
         if failure is None:
             return
         if len(batch) == 1:
@@ -195,16 +211,16 @@ class Committer:
         else:
             failure = Unavailable("the transaction was lost")
         connection.rollback()
+        for raised in (failure, *(waiting.error for waiting in batch)):
+            if isinstance(raised, Broken):
+                raise raised
         return failure
-
-    def _refuse_everything(self, error: StoreError) -> None:
-        while (item := self._queue.get()) is not None:
-            item.error = error
-            _answer([item])
 
 
 def _answer(batch: list[_Waiting]) -> None:
     """Answer all of a batch in one turn of their loop."""
+    if not batch:
+        return
 
     def answer_all() -> None:
         for waiting in batch:

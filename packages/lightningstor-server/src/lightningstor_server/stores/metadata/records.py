@@ -50,7 +50,7 @@ def checksums_of(text: str) -> Checksums:
 def metadata_text(metadata: ObjectMetadata) -> str:
     """A JSON object of what is set, or the empty string for nothing."""
     found: dict[str, str | Mapping[str, str]] = {
-        name: value for name in _METADATA_FIELDS if (value := getattr(metadata, name)) and name != "user"
+        name: value for name in _METADATA_FIELDS if name != "user" and (value := getattr(metadata, name)) is not None
     }
     if metadata.user:
         found["user"] = dict(metadata.user)

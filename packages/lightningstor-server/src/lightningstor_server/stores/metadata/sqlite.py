@@ -159,6 +159,13 @@ class SqliteWriter(SqliteConnection):
         finally:
             self._unlock()
 
+    def close(self) -> None:
+        """Close the connection and the lock file."""
+        super().close()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
     def _unlock(self) -> None:
         if self._lock is not None:
             fcntl.flock(self._lock, fcntl.LOCK_UN)
@@ -177,7 +184,8 @@ class SqliteDatabase:
         try:
             return drive(work, self._reader)
         finally:
-            self._reader.all("COMMIT")
+            if self._reader.in_transaction:  # SQLite ends it by itself where the medium fails
+                self._reader.all("ROLLBACK")
 
     async def look(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """See `Database.look`."""
@@ -212,10 +220,10 @@ class MemoryDatabase:
         self._connection.begin()
         try:
             outcome = drive(work, self._connection)
+            self._connection.commit()
         except BaseException:
             self._connection.rollback()
             raise
-        self._connection.commit()
         return outcome
 
     async def close(self) -> None:
