@@ -6,6 +6,7 @@ docstring; the minutes that each takes stand in CONTRIBUTING.md.
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import nox
@@ -66,9 +67,9 @@ def proto(session: nox.Session) -> None:
 
 @nox.session
 def unit(session: nox.Session) -> None:
-    """The parts one by one, on stores in memory, and the wire's golden vectors."""
+    """The parts one by one, on stores in memory; the wire's golden vectors; what attackers send."""
     _install_all(session, *TESTERS, *CLIENTS)
-    session.run("pytest", "tests/unit", "tests/wire", *session.posargs)
+    session.run("pytest", "tests/unit", "tests/wire", "tests/security", *session.posargs)
 
 
 @nox.session
@@ -103,13 +104,14 @@ def faults(session: nox.Session) -> None:
 def wheels(session: nox.Session) -> None:
     """Each distribution is built, and installs and imports in an empty environment of its own."""
     session.install("hatch", "virtualenv")
-    out = Path(session.create_tmp()) / "dist"
+    room = Path(session.create_tmp()).resolve()
+    shutil.rmtree(room / "dist", ignore_errors=True)
     for package in (TYPES, API, SERVER):
         with session.chdir(package):
-            session.run("hatch", "build", str(out.resolve()))
+            session.run("hatch", "build", str(room / "dist"))
     for name in ("types", "api", "server"):
-        venv = Path(session.create_tmp()) / f"venv-{name}"
+        venv = room / f"venv-{name}"
         session.run("virtualenv", "--clear", "-q", str(venv))
-        session.run(str(venv / "bin/pip"), "install", "-q", "--find-links", str(out), f"lightningstor-{name}==0.1.0", external=True)
+        session.run(str(venv / "bin/pip"), "install", "-q", "--find-links", str(room / "dist"), f"lightningstor-{name}==0.1.0", external=True)
         session.run(str(venv / "bin/python"), "-c", f"import lightningstor_{name}", external=True)
-    session.run(str(Path(session.create_tmp()) / "venv-server/bin/lightningstor"), "--version", external=True)
+    session.run(str(room / "venv-server/bin/lightningstor"), "--version", external=True)

@@ -50,3 +50,11 @@ def test_protocols_are_narrow(path: Path) -> None:
 def test_no_file_is_named_for_nothing(path: Path) -> None:
     """There are no utils, helpers or managers."""
     assert path.stem not in {"utils", "helpers", "manager", "common_utils", "misc"}
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("tests/**/test_*.py")), ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_test_says_what_must_hold(path: Path) -> None:
+    """A test has a docstring."""
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
+            assert ast.get_docstring(node), node.name

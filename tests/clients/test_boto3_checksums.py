@@ -25,7 +25,8 @@ FRAMINGS = pytest.mark.parametrize("payload", [raw.SIGNED_TRAILER, raw.UNSIGNED_
 
 def refused(answer: raw.Answer) -> str:
     """The code of an error's document."""
-    return answer.body.partition(b"<Code>")[2].partition(b"</Code>")[0].decode()
+    code: bytes = answer.body.partition(b"<Code>")[2].partition(b"</Code>")[0]
+    return code.decode()
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import attrs
@@ -54,7 +55,7 @@ def tour(markdown: str) -> list[Snippet]:
 
 
 def run_shell(snippet: Snippet) -> None:
-    """Run a block of sh as it stands; the first command that fails ends it."""
+    """Run a block of sh as it stands; the first command that fails ends it. URLs that it prints can be read."""
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", snippet.text],  # noqa: S607 - the reader's own
         timeout=SNIPPET_SECONDS,
@@ -64,6 +65,9 @@ def run_shell(snippet: Snippet) -> None:
         stdin=subprocess.DEVNULL,
     )
     assert done.returncode == 0, f"README.md:{snippet.line}\n{snippet.text}\n{done.stdout}\n{done.stderr}"
+    for url in (line for line in done.stdout.splitlines() if line.startswith(os.environ["AWS_ENDPOINT_URL"])):
+        with urllib.request.urlopen(url, timeout=SNIPPET_SECONDS) as answer:  # noqa: S310 - http only
+            assert answer.read(), f"README.md:{snippet.line} prints a URL that reads nothing"
 
 
 def run_python(snippet: Snippet, namespace: dict[str, object]) -> None:
@@ -87,6 +91,7 @@ def test_the_tour_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
             "AWS_DEFAULT_REGION": servers.REGION,
             "AWS_PAGER": "",
             "LIGHTNINGSTOR_GRPC": server.grpc,
+            "AWS_CONFIG_FILE": str(folder / ".aws" / "config"),
             "HOME": str(folder),
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         }.items():

@@ -17,7 +17,7 @@ from typing import Final
 import apsw
 import servers
 from faults.ledger import Ledger, Outcome, Upload, Value
-from faults.s3client import S3Client
+from faults.s3client import DamagedError, S3Client
 from faults.writers import complete
 from lightningstor_server.options import CHUNKS_FOLDER, METADATA_FILE
 from lightningstor_server.stores.blobs.format import FOOTER_MAX_BYTES, HEADER_BYTES, decode_footer, decode_header
@@ -32,20 +32,33 @@ def verify(address: str, ledger: Ledger) -> None:
     with S3Client(address) as client:
         for upload in [upload for upload in ledger.uploads if upload.state != "ended"]:
             _verify_upload(client, ledger, upload)
-        found = _read_all(address, ledger.keys())
+        found = _read_all(address, ledger)
         for key, value in found.items():
             ledger.settle(key, value)
-        listed = client.listed()
+        try:
+            listed = client.listed()
+        except DamagedError as error:
+            ledger.violate(str(error))
+            return
     expected = {key: (value.etag, value.size) for key, value in found.items() if value is not None}
     for key in sorted(expected.keys() | listed.keys()):
         if expected.get(key) != listed.get(key):
             ledger.violate(f"{key}: GET gives {expected.get(key)}, LIST {listed.get(key)}")
 
 
-def _read_all(address: str, keys: Sequence[str]) -> dict[str, Value | None]:
+def _read_all(address: str, ledger: Ledger) -> dict[str, Value | None]:
+    """What every key has. One that cannot be read is a violation, and not among them."""
+    keys = ledger.keys()
+
     def read(mine: Sequence[str]) -> dict[str, Value | None]:
+        values: dict[str, Value | None] = {}
         with S3Client(address) as client:
-            return {key: client.value(key) for key in mine}
+            for key in mine:
+                try:
+                    values[key] = client.value(key)
+                except DamagedError as error:
+                    ledger.violate(str(error))
+        return values
 
     found: dict[str, Value | None] = {}
     with ThreadPoolExecutor(READERS) as pool:

@@ -26,6 +26,10 @@ _NAMESPACE: Final = "{http://s3.amazonaws.com/doc/2006-03-01/}"
 _RUN_BYTES: Final = 1 << 20
 
 
+class DamagedError(Exception):
+    """A read that the server failed, or whose headers belie its body."""
+
+
 class _Auth(S3SigV4Auth):  # type: ignore[misc]
     """Signs what the caller says of the payload."""
 
@@ -130,24 +134,32 @@ class S3Client:
         """What a key has; None where it is not there.
 
         Raises:
-            AssertionError: the server fails, or its headers belie the body.
+            DamagedError: the server fails, or its headers belie the body.
         """
         answer = self.call("GET", key)
         if answer.status == http.client.NOT_FOUND and answer.code == "NoSuchKey":
             return None
-        assert answer.status == http.client.OK, f"GET {key}: {answer.status} {answer.body[:200]!r}"
-        assert int(answer.headers["content-length"]) == len(answer.body), f"GET {key}: a wrong length"
+        if answer.status != http.client.OK:
+            raise DamagedError(f"GET {key}: {answer.status} {answer.body[:200]!r}")
+        if answer.headers["content-length"] != str(len(answer.body)):
+            raise DamagedError(f"GET {key}: {len(answer.body)} bytes of {answer.headers['content-length']}")
         return Value.of(answer.body, answer.etag)
 
     def listed(self, *, page: int = 200) -> dict[str, tuple[str, int]]:
-        """Entity tag and size of every key, by ListObjectsV2."""
+        """Entity tag and size of every key, by ListObjectsV2.
+
+        Raises:
+            DamagedError: the server fails, or lists a key twice.
+        """
         found: dict[str, tuple[str, int]] = {}
         query = {"list-type": "2", "max-keys": str(page)}
         while True:
             answer = self.call("GET", query=query)
-            assert answer.status == http.client.OK, f"LIST: {answer.status} {answer.body[:200]!r}"
+            if answer.status != http.client.OK:
+                raise DamagedError(f"LIST: {answer.status} {answer.body[:200]!r}")
             for entry in answer.entries("Contents"):
-                assert entry["Key"] not in found, f"LIST: {entry['Key']} twice"
+                if entry["Key"] in found:
+                    raise DamagedError(f"LIST: {entry['Key']} twice")
                 found[entry["Key"]] = (entry["ETag"].strip('"'), int(entry["Size"]))
             token = answer.text("NextContinuationToken")
             if not token:

@@ -17,7 +17,7 @@ from typing import Final
 
 import attrs
 from faults.ledger import Entry, Ledger, Outcome, Part, Upload, Value, content_of
-from faults.s3client import BUCKET, Answer, S3Client
+from faults.s3client import BUCKET, Answer, DamagedError, S3Client
 
 INLINE_BYTES: Final = 4 << 10
 CHUNK_BYTES: Final = 100 << 10
@@ -91,7 +91,7 @@ def write(crowd: Crowd, index: int) -> None:
                     crowd.trouble(name, error)
                     return
                 crowd.dying.wait(RECONNECT_SECONDS)
-            except AssertionError as error:
+            except (AssertionError, DamagedError) as error:
                 crowd.trouble(name, error)
                 return
 

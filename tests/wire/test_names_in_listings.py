@@ -12,26 +12,9 @@ from faces import Ask
 from signers import md5
 
 READABLE = [
-    "a&b",
-    "a<b",
-    "a>b",
-    'a"b',
-    "a'b",
-    "a\rb",
-    "a\nb",
-    "a\r\nb",
-    "a\tb",
-    " a ",
-    "a  b",
-    "]]>",
-    "&amp;",
-    "&#13;",
-    "<!--",
-    "ü",
-    "😀",
-    "\x7f",
-    "\x85",
-]
+    "a&b", "a<b", "a>b", 'a"b', "a'b", "a\rb", "a\nb", "a\r\nb", "a\tb", " a ", "a  b", "]]>", "&amp;", "&#13;", "<!--", "ü", "😀",
+    "\x7f", "\x85",
+]  # fmt: skip
 """XML 1.0 holds these, if they are written rightly."""
 UNREADABLE = ["a\x00b", "a\x01b", "a\x0bb", "a\x1fb", "a\ufffeb", "a\uffffb"]
 """XML 1.0 holds these in no way (section 2.2); only encoding-type=url tells them."""

@@ -116,12 +116,8 @@ async def test_overrides(ask: Ask) -> None:
         headers = (await ask(method, f"/bucket/ten?{query}")).headers
         assert headers["content-type"] == "text/html; charset=utf-8"
         assert headers["content-disposition"].encode("latin-1") == "attachment; filename=ä".encode()
-        assert [headers[name] for name in ("cache-control", "content-encoding", "content-language", "expires")] == [
-            "no-store",
-            "x",
-            "de",
-            "0",
-        ]
+        assert (headers["cache-control"], headers["content-encoding"]) == ("no-store", "x")
+        assert (headers["content-language"], headers["expires"]) == ("de", "0")
     assert (await ask("GET", "/bucket/ten")).headers["content-type"] == "text/plain"
     assert (await ask("GET", "/bucket/ten?response-content-type=%20a/b%20")).headers["content-type"] == "a/b"
 

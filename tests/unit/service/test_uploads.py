@@ -339,16 +339,21 @@ async def test_an_upload_is_its_keys_and_its_buckets(rig: Rig) -> None:
     await rig.complete("k", upload, *parts)
 
 
-async def test_a_bucket_with_a_running_upload_is_not_deleted(rig: Rig) -> None:
-    """Once it is aborted, or complete and its object deleted, it is."""
+async def test_uploads_go_with_their_bucket(rig: Rig) -> None:
+    """Running and complete ones; not where an object holds the bucket. Their chunks are garbage, and their usage is given back."""
     upload, _ = await written(rig, b"x")
+    done, parts = await written(rig, b"y", key="done")
+    await rig.complete("done", done, *parts)
     with pytest.raises(errors.BucketNotEmpty):
         await rig.call("DeleteBucket")
-    await rig.call("AbortMultipartUpload", key="k", upload_id=upload)
-    upload, parts = await written(rig, b"x")
-    await rig.complete("k", upload, *parts)
-    await rig.call("DeleteObject", key="k")
+    assert (await rig.call("QueryUpload", key="k", upload_id=upload)).parts_count == 1
+    await rig.call("DeleteObject", key="done")
     await rig.call("DeleteBucket")
+    await rig.call("CreateBucket", bucket="other")
+    found = await rig.call("GetUsage", bucket="other")
+    assert found.project == found.organisation == Usage()
+    assert await rig.is_tidy()
+    assert await rig.chunks() == set()
 
 
 async def test_parts_are_listed(rig: Rig) -> None:

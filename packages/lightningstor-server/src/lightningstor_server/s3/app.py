@@ -113,7 +113,7 @@ class S3App:
         for name, value in headers.items():
             if not value.isascii():
                 headers[name] = value.encode("latin-1").decode("utf-8", "surrogateescape")
-        if "aws-chunked" in headers.get("content-encoding", ""):
+        if "aws-chunked" in headers.get("content-encoding", "").lower():
             _drop_framing(headers)
         if decoder.streams:
             check_length_given(headers)
