@@ -113,8 +113,10 @@ def start(data: Path, *options: str, wrapper: Sequence[str] = (), **more: str) -
             line = lines.get(timeout=READY_SECONDS)
         except queue.Empty:
             process.kill()
+            process.wait(EXIT_SECONDS)
             raise NotReadyError(events) from None
         if line is None:
+            process.wait(EXIT_SECONDS)
             raise NotReadyError(events)
         try:
             event = json.loads(line)

@@ -205,6 +205,15 @@ def test_metadata_come_back_as_they_were_given(s3: Any, bucket: str) -> None:
             assert answer["ExpiresString"] == "Thu, 02 Jan 2031 03:04:05 GMT"
 
 
+def test_the_standard_class_goes_unnamed(s3: Any, bucket: str) -> None:
+    """Reads name every storage class but STANDARD (AWS, GetObject: x-amz-storage-class); listings name that too."""
+    s3.put_object(Bucket=bucket, Key="plain", Body=b"x", StorageClass="STANDARD")
+    s3.put_object(Bucket=bucket, Key="rare", Body=b"x", StorageClass="ONEZONE_IA")
+    for key, named in (("plain", None), ("rare", "ONEZONE_IA")):
+        assert s3.head_object(Bucket=bucket, Key=key).get("StorageClass") == named
+    assert [item["StorageClass"] for item in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["STANDARD", "ONEZONE_IA"]
+
+
 def test_metadata_are_replaced_where_a_copy_says_so(s3: Any, bucket: str) -> None:
     """MetadataDirective=REPLACE takes the request's metadata, onto the object itself too; bytes and ETag stay."""
     etag = s3.put_object(Bucket=bucket, Key="k", Body=CONTENT, Metadata={"old": "1"}, ContentType="text/plain")["ETag"]

@@ -48,7 +48,7 @@ class Upload:
 
 def test_parts_make_an_object(s3: Any, bucket: str) -> None:
     """Parts sent out of order, one of them twice, make one object with a composite ETag and the upload's metadata."""
-    upload = Upload(s3, bucket, Metadata={"a": "b"}, ContentType="text/plain")
+    upload = Upload(s3, bucket, Metadata={"a": "b"}, ContentType="text/plain", StorageClass="STANDARD_IA")
     upload.part(7, LAST)
     upload.part(2, FIRST)
     upload.part(5, FIRST)
@@ -67,6 +67,7 @@ def test_parts_make_an_object(s3: Any, bucket: str) -> None:
     with pytest.raises(ClientError) as error:
         s3.get_object(**upload.named, PartNumber=4)
     assert code(error) == ("InvalidPartNumber", 416)
+    assert s3.list_objects_v2(Bucket=bucket)["Contents"][0]["StorageClass"] == "STANDARD_IA"
     assert "Uploads" not in s3.list_multipart_uploads(Bucket=bucket)
 
 

@@ -364,7 +364,8 @@ def test_sigterm_lets_an_upload_finish(starter: Any, http_server: str) -> None:
         assert get(admin, "/health/live")[0] == 200
         assert get(admin, "/health/ready")[0] == 503
         connection.send(content[half:])
-        assert connection.getresponse().status == 200
+        with connection.getresponse() as answer:
+            assert answer.status == 200
     assert server.process.wait(WAIT_SECONDS) == 0
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2])))

@@ -15,6 +15,7 @@ from faults.s3client import BUCKET
 from faults.writers import CHUNK_BYTES, INLINE_BYTES, OWN_KEYS, Crowd
 from lightningstor_api.client import Client, connect
 from lightningstor_types.errors import NoSuchKey, StorError
+from lightningstor_types.names import BucketName, ObjectKey
 from lightningstor_types.operations.objects import DeleteObject, GetObject, PutObject
 from lightningstor_types.streams import BytesStream
 
@@ -53,9 +54,9 @@ async def _step(client: Client, ledger: Ledger, name: str, content_name: str, dr
     value = Value.of(content) if kind == "write" else None
     entry = ledger.begin(name, f"grpc {kind}", key, value)
     if value is None:
-        await client.delete_object(DeleteObject(bucket=BUCKET, key=key))
+        await client.delete_object(DeleteObject(bucket=BucketName(BUCKET), key=ObjectKey(key)))
     else:
-        written = await client.write_object(PutObject(bucket=BUCKET, key=key, body=BytesStream(content)))
+        written = await client.write_object(PutObject(bucket=BucketName(BUCKET), key=ObjectKey(key), body=BytesStream(content)))
         if written.etag != value.etag:
             ledger.violate(f"{key}: gRPC says {written.etag} of {value}")
     ledger.end(entry, Outcome.OK)
@@ -64,7 +65,7 @@ async def _step(client: Client, ledger: Ledger, name: str, content_name: str, dr
 async def read_by_grpc(client: Client, key: str) -> Value | None:
     """What a key has; None where it is not there."""
     try:
-        found = await client.read_object(GetObject(bucket=BUCKET, key=key))
+        found = await client.read_object(GetObject(bucket=BucketName(BUCKET), key=ObjectKey(key)))
     except NoSuchKey:
         return None
     return Value.of(b"".join([piece async for piece in found.body]), found.object.etag)

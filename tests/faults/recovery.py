@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 import apsw
+
 import servers
 from faults.ledger import Ledger, Outcome, Upload, Value
 from faults.s3client import DamagedError, S3Client
@@ -135,7 +136,8 @@ _NO_ROWS: Final[dict[str, str]] = {
     "chunks without a piece": "SELECT hex(id) FROM chunks WHERE id NOT IN (SELECT chunk FROM pieces)",
     "pieces out of their chunk": "SELECT hex(id) FROM pieces JOIN chunks ON id = chunk WHERE chunk_offset + pieces.length > chunks.length",
     "bodies without an owner": "SELECT id FROM bodies WHERE id NOT IN (SELECT body FROM versions UNION SELECT body FROM parts)",
-    "owners without a body": "SELECT body FROM (SELECT body FROM versions UNION SELECT body FROM parts) WHERE body NOT IN (SELECT id FROM bodies)",
+    "owners without a body": """
+        SELECT body FROM (SELECT body FROM versions UNION SELECT body FROM parts) WHERE body NOT IN (SELECT id FROM bodies)""",
     "parts of ended uploads": "SELECT upload FROM parts WHERE upload NOT IN (SELECT id FROM uploads WHERE completed IS NULL)",
     "counts that are not the sums": """
         WITH sums AS (

@@ -8,15 +8,16 @@ from __future__ import annotations
 import hashlib
 import http.client
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, Self
 from urllib.parse import quote, urlencode
 
 import attrs
-import servers
-from botocore.auth import S3SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
+from botocore.auth import S3SigV4Auth  # type: ignore[import-untyped]
+from botocore.awsrequest import AWSRequest  # type: ignore[import-untyped]
+from botocore.credentials import Credentials  # type: ignore[import-untyped]
 from defusedxml.ElementTree import fromstring
+
+import servers
 from faults.ledger import Value
 
 TIMEOUT_SECONDS: Final = 30.0
@@ -53,6 +54,12 @@ def target_of(key: str = "", query: Mapping[str, str] | None = None, bucket: str
     """The path and the query of a request."""
     path = f"/{bucket}/{quote(key)}" if key else f"/{bucket}"
     return f"{path}?{urlencode(query)}" if query else path
+
+
+def head_of(method: str, target: str, headers: Mapping[str, str]) -> bytes:
+    """A request as it is sent, up to its body."""
+    lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
 @attrs.frozen(kw_only=True)
@@ -93,7 +100,7 @@ class S3Client:
         host, _, port = address.rpartition(":")
         self._connection = http.client.HTTPConnection(host, int(port), timeout=timeout_seconds)
 
-    def __enter__(self) -> S3Client:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import apsw
 import pytest
+
 import servers
 from faults.ledger import Value, content_of
-from faults.s3client import UNSIGNED, S3Client, signed, target_of
+from faults.s3client import UNSIGNED, S3Client, head_of, signed, target_of
 from lightningstor_server.options import CHUNKS_FOLDER, METADATA_FILE
 
 INLINE_BYTES = 8 << 10
@@ -28,6 +29,7 @@ STILL_SECONDS = 1.0
 ANSWER_SECONDS = 30.0
 # Hypercorn notices that a client closed an idle connection only when it would have closed it itself
 CONFIG = "[limits]\nkeep_alive_seconds = 1.0\nheader_read_seconds = 1.0\n"
+TABLES = ("versions", "bodies", "chunks", "pieces")
 UNSIGNED_TRAILER = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 
 
@@ -51,8 +53,7 @@ def sockets(server: servers.Server) -> int:
 
 def _head(server: servers.Server, method: str, key: str, headers: dict[str, str], payload: str = UNSIGNED) -> bytes:
     target = target_of(key)
-    lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in signed(method, server.s3, target, headers, payload).items())]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+    return head_of(method, target, signed(method, server.s3, target, headers, payload))
 
 
 def _by_length(server: servers.Server, key: str, content: bytes) -> bytes:
@@ -149,7 +150,7 @@ def _files(server: servers.Server) -> list[str]:
 
 def _rows(server: servers.Server) -> int:
     with closing(apsw.Connection(str(server.data / METADATA_FILE), flags=apsw.SQLITE_OPEN_READONLY)) as database:
-        return int(database.execute("SELECT (SELECT count(*) FROM versions) + (SELECT count(*) FROM bodies) + (SELECT count(*) FROM chunks)").get)
+        return sum(int(database.execute(f"SELECT count(*) FROM {table}").get) for table in TABLES)  # noqa: S608 - they are our own
 
 
 def _assert_nothing_stored(server: servers.Server, sockets: int) -> None:

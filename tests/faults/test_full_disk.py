@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+
 import servers
 from faults.disks import disk
 from faults.ledger import Ledger, Outcome, Value, content_of
@@ -17,6 +18,7 @@ from faults.recovery import at_rest, sweep, verify
 from faults.s3client import BUCKET, Answer, S3Client
 from lightningstor_api.client import connect
 from lightningstor_types.errors import InsufficientStorage
+from lightningstor_types.names import BucketName, ObjectKey
 from lightningstor_types.operations.objects import PutObject
 from lightningstor_types.streams import BytesStream
 
@@ -118,14 +120,16 @@ def test_a_full_disk_refuses_writes_and_recovers_without_a_restart(tmp_path: Pat
 
 async def _assert_no_room_by_grpc(server: servers.Server) -> None:
     async with connect(server.grpc, access_key=servers.ACCESS_KEY, secret_key=servers.SECRET_KEY) as client:
+        body = BytesStream(content_of("refused", OBJECT_BYTES))
         with pytest.raises(InsufficientStorage):
-            await client.write_object(PutObject(bucket=BUCKET, key="refused", body=BytesStream(content_of("refused", OBJECT_BYTES))))
+            await client.write_object(PutObject(bucket=BucketName(BUCKET), key=ObjectKey("refused"), body=body))
 
 
 def test_a_disk_without_files_to_have_is_full_too(tmp_path: Path, config: Path, ledger: Ledger) -> None:
     """A file system that runs out of inodes refuses writes with 507 while it has bytes, and serves on."""
     with disk(tmp_path, "ext4", DISK_BYTES, "-N", INODES) as medium:
-        with servers.running(medium.folder / "data", "--workers", "1", "--config", str(config)) as server, S3Client(server.s3) as client:
+        data = medium.folder / "data"
+        with servers.running(data, "--workers", "1", "--config", str(config)) as server, S3Client(server.s3) as client:
             assert client.call("PUT").status == 200
             answers = []
             for number in range(int(INODES)):
@@ -135,6 +139,8 @@ def test_a_disk_without_files_to_have_is_full_too(tmp_path: Path, config: Path, 
             assert (answers[-1].status, answers[-1].code) == (507, "InsufficientStorage")
             assert len(answers) > 1
             verify(server.s3, ledger)
+        sweep(data)
+        assert at_rest(data) == []
     assert ledger.violations == []
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+
 import servers
 from faults.grpc_writers import write_by_grpc
 from faults.ledger import Ledger

@@ -7,9 +7,10 @@ import time
 from pathlib import Path
 
 import pytest
+
 import servers
 from faults.ledger import Value, content_of
-from faults.s3client import S3Client, signed, target_of
+from faults.s3client import S3Client, head_of, signed, target_of
 from lightningstor_server.options import CHUNKS_FOLDER
 
 CHUNK_BYTES = 8 << 20
@@ -42,10 +43,9 @@ def _put_slowly(server: servers.Server, content: bytes) -> int:
     """Send more than a chunk, wait several graces, send the rest. The status of the answer."""
     target = target_of("slow")
     headers = signed("PUT", server.s3, target, {"Content-Length": str(len(content))})
-    head = "\r\n".join([f"PUT {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]) + "\r\n\r\n"
     host, _, port = server.s3.rpartition(":")
     with socket.create_connection((host, int(port)), timeout=WAIT_SECONDS) as connection:
-        connection.sendall(head.encode() + content[:FIRST_BYTES])
+        connection.sendall(head_of("PUT", target, headers) + content[:FIRST_BYTES])
         _await_first_chunk(server)
         time.sleep(GRACES_SECONDS)  # the slowness of the client is what is tested
         connection.sendall(content[FIRST_BYTES:])

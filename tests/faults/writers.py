@@ -10,12 +10,13 @@ import base64
 import hashlib
 import http.client
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 from random import Random
 from typing import Final
 
 import attrs
+
 from faults.ledger import Entry, Ledger, Outcome, Part, Upload, Value, content_of
 from faults.s3client import BUCKET, Answer, DamagedError, S3Client
 
@@ -55,7 +56,7 @@ class Crowd:
     dying: threading.Event = attrs.field(factory=threading.Event)
     """Set before the server is killed, cut or stopped: from then on anything may fail."""
 
-    def run(self, clients: list[Callable[[Crowd, int], None]]) -> list[threading.Thread]:
+    def run(self, clients: Sequence[Callable[[Crowd, int], None]]) -> list[threading.Thread]:
         """Start the clients."""
         threads = [threading.Thread(target=client, args=(self, index), daemon=True) for index, client in enumerate(clients)]
         for thread in threads:
@@ -85,15 +86,15 @@ def write(crowd: Crowd, index: int) -> None:
             try:
                 while not crowd.dying.is_set():
                     writer.step()
-                return
             except LOST as error:
-                if crowd.dying.is_set() or not crowd.reconnecting:
+                if not crowd.reconnecting:
                     crowd.trouble(name, error)
                     return
-                crowd.dying.wait(RECONNECT_SECONDS)
             except (AssertionError, DamagedError) as error:
                 crowd.trouble(name, error)
                 return
+        if crowd.dying.wait(RECONNECT_SECONDS):
+            return
 
 
 class Writer:

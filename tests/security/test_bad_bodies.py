@@ -172,12 +172,6 @@ async def test_unknown_framings(rig: Rig, at: Furnished, name: str) -> None:
         await refused(rig, owner.header(request, payload=payload), "NotImplemented", signed=True)
 
 
-@pytest.mark.parametrize("name", WITH_BODY)
-async def test_framing_beside_a_hash(rig: Rig, at: Furnished, name: str) -> None:
-    """Content-Encoding aws-chunked with the hash of a plain body contradict each other."""
-    await refused(rig, sample(name, at).with_headers(("content-encoding", "aws-chunked")), "InvalidRequest")
-
-
 FRAMES = [
     b"", b"0", b"0\r\n", b"x\r\n", b"-1\r\n", b"5\r\nhello", b"5\r\nhell\r\n0\r\n\r\n", b"5\r\nhello!\r\n0\r\n\r\n",
     b"05\r\nhello\r\n0\r\n\r\n",

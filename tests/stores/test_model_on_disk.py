@@ -38,7 +38,7 @@ class MachineOnDisk(Machine):
     def restart(self) -> None:
         """Close the stores and open them again."""
         self.run(self.rig.close())
-        self.rig = self.run(self.open())
+        self.rig = self.run(self.started())
 
     @rule()
     def kill(self) -> None:
@@ -46,7 +46,7 @@ class MachineOnDisk(Machine):
         former, self._data = self._data, self._data.with_name(str(int(self._data.name) + 1))
         shutil.copytree(former, self._data)
         self.run(self.rig.close())
-        self.rig = self.run(self.open())
+        self.rig = self.run(self.started())
 
     def teardown(self) -> None:
         """Everything is read once more from what a new process finds."""

@@ -92,6 +92,15 @@ async def test_content_encoding(rig: Rig, encoding: str, kept: str | None) -> No
     assert (found.body.content, found.object.metadata.content_encoding) == (BODY, kept)
 
 
+async def test_framing_that_was_hashed(rig: Rig) -> None:
+    """Under the hash of the body as sent, the body is what was sent, whatever its Content-Encoding says of it."""
+    framed = b"5\r\nhello\r\n0\r\n\r\n"
+    request = Request(method="PUT", path=b"/bucket/key").with_headers(("content-encoding", "aws-chunked")).with_body(framed)
+    assert (await rig.send(rig.alpha.owner.header(request))).status == 200
+    found = await stored(rig)
+    assert (found.body.content, found.object.metadata.content_encoding) == (framed, None)
+
+
 async def test_delete_objects_needs_a_digest(ask: Ask) -> None:
     """Content-MD5 or any x-amz-checksum, in a header or behind the body; without one nothing goes."""
     document = b"<Delete><Object><Key>key</Key></Object></Delete>"

@@ -75,9 +75,10 @@ def test_a_sub_resource_is_never_the_resource(resource: str, target: Target) -> 
             assert resource in operation.route.query or (resource == "partNumber" and method in {"GET", "HEAD"})
 
 
-@pytest.mark.parametrize(
-    "query", [{"uploadId": "a", "tagging": ""}, {"uploads": "", "acl": ""}, {"location": "", "policy": ""}, {"acl": "", "x": ""}]
-)
+PAIRS = [{"uploadId": "a", "tagging": ""}, {"uploads": "", "acl": ""}, {"location": "", "policy": ""}, {"acl": "", "x": ""}]
+
+
+@pytest.mark.parametrize("query", PAIRS)
 def test_two_sub_resources(query: dict[str, str]) -> None:
     """A request for two things at once is a request for neither."""
     for target in (Target.OBJECT, Target.BUCKET):

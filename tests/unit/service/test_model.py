@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import functools
 import random
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 from unittest import mock
 
@@ -18,7 +19,7 @@ import attrs
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 
 from lightningstor_server.service import bodies, uploads
 from lightningstor_server.service.settings import INLINE_MAX_BYTES
@@ -42,10 +43,10 @@ def _content(seed: int, size: int) -> bytes:
 
 
 EXAMPLES: Final = 200
-STEPS: Final = 30
+STEPS: Final = 40
 CHUNK_BYTES, SEGMENT_BYTES, PART_MIN_BYTES = 25_000, 10_000, 100
 """Small enough that a body of a few pages has several of each."""
-BUCKETS: Final = st.sampled_from([BucketName("one"), BucketName("two"), BucketName("three")])
+BUCKETS: Final = st.sampled_from([BucketName("one"), BucketName("two")])
 KEYS: Final = st.sampled_from([ObjectKey(key) for key in ("a", "a/b", "a/c", "a/c/d", "b", "a\x00", "\u2603/x")])
 CONTENTS: Final = st.builds(
     _content,
@@ -53,7 +54,7 @@ CONTENTS: Final = st.builds(
     st.sampled_from([0, 1, 5, INLINE_MAX_BYTES, INLINE_MAX_BYTES + 1, CHUNK_BYTES, CHUNK_BYTES + 1, 60_000]),
 )
 PARTS: Final = st.builds(_content, st.integers(0, 3), st.sampled_from([0, 99, 100, 101, 30_000]))
-NUMBERS: Final = st.integers(1, 4)
+NUMBERS: Final = st.integers(1, 3)
 
 
 @attrs.define
@@ -91,13 +92,19 @@ class Machine(RuleBasedStateMachine):
         ):
             self._stack.enter_context(mock.patch.object(module, name, value))
         self._runner = self._stack.enter_context(asyncio.Runner())
-        self.rig: Rig = self.run(self.open())
+        self.rig: Rig = self.run(self.started())
         self.model: dict[str, dict[str, Item]] = {}
         self.begun: dict[str, Begun] = {}
 
     async def open(self) -> Rig:
         """A service on new stores."""
         return await make_rig()
+
+    async def started(self) -> Rig:
+        """The same with the clock of the sweeper, which forgets completed uploads by it."""
+        rig = await self.open()
+        rig.clock.now = datetime.now(UTC)
+        return rig
 
     def run(self, work: Awaitable[T]) -> T:
         """Run something to its end."""
@@ -117,7 +124,34 @@ class Machine(RuleBasedStateMachine):
 
     def running(self) -> list[str]:
         """The uploads that take parts."""
-        return sorted(upload for upload, begun in self.begun.items() if begun.answer is None)
+        return [upload for upload, begun in self.begun.items() if begun.answer is None]
+
+    def pick(self, data: st.DataObject, uploads: Sequence[str]) -> str:
+        """One of them, by its place: their ids are another's in every run."""
+        return uploads[data.draw(st.integers(0, len(uploads) - 1))]
+
+    def some(self, data: st.DataObject) -> tuple[BucketName, ObjectKey]:
+        """An object's name; mostly of one that is there."""
+        there = [(BucketName(bucket), ObjectKey(key)) for bucket, items in self.model.items() for key in items]
+        if there and data.draw(st.sampled_from([True, True, True, False])):
+            return data.draw(st.sampled_from(there))
+        return data.draw(BUCKETS), data.draw(KEYS)
+
+    def an_upload(self, data: st.DataObject) -> str:
+        """One that takes parts; a new one where there is none."""
+        if not self.running():
+            self.start(BucketName("one") if "one" in self.model else self._any_bucket(), data.draw(KEYS), "x")
+        return self.pick(data, self.running())
+
+    def _any_bucket(self) -> BucketName:
+        """One that is there."""
+        if not self.model:
+            self.create_bucket(BucketName("two"))
+        return BucketName(min(self.model))
+
+    def with_parts(self) -> list[str]:
+        """The uploads that can be completed."""
+        return [upload for upload in self.running() if self.begun[upload].parts]
 
     def missing(self, bucket: str, key: str | None = None) -> type[errors.StorError] | None:
         """The error for a bucket or a key that is not there."""
@@ -127,15 +161,23 @@ class Machine(RuleBasedStateMachine):
 
     # -- buckets
 
+    @initialize(keys=st.sets(KEYS), contents=st.tuples(CONTENTS, CONTENTS))
+    def begin(self, keys: set[ObjectKey], contents: tuple[bytes, bytes]) -> None:
+        """Most histories are of buckets that hold something."""
+        for bucket in (BucketName("one"), BucketName("two")):
+            self.create_bucket(bucket)
+        for number, key in enumerate(sorted(keys)):
+            self.put(BucketName("one"), key, contents[number % 2], "x", 30_000, only_new=False)
+
     @rule(bucket=BUCKETS)
     def create_bucket(self, bucket: BucketName) -> None:
         """In us-east-1 one's own may be made again."""
         self.call("CreateBucket", bucket=bucket)
         self.model.setdefault(bucket, {})
 
-    @rule(bucket=BUCKETS)
-    def delete_bucket(self, bucket: BucketName) -> None:
-        """If it holds no object; its uploads go with it."""
+    @rule(bucket=BUCKETS, again=st.sampled_from([True, True, False]))
+    def delete_bucket(self, bucket: BucketName, *, again: bool) -> None:
+        """If it holds no object; its uploads go with it. Mostly there is a new one at once."""
         fails = self.missing(bucket)
         if fails is None and self.model[bucket]:
             fails = errors.BucketNotEmpty
@@ -143,6 +185,8 @@ class Machine(RuleBasedStateMachine):
         if fails is None:
             del self.model[bucket]
             self.begun = {upload: begun for upload, begun in self.begun.items() if begun.bucket != bucket}
+            if again:
+                self.create_bucket(bucket)
 
     # -- objects
 
@@ -160,15 +204,22 @@ class Machine(RuleBasedStateMachine):
         if fails is None:
             self.model[bucket][key] = Item(content, note, result.etag)
 
+    @rule(bucket=BUCKETS, keys=st.sets(KEYS))
+    def put_many(self, bucket: BucketName, keys: set[ObjectKey]) -> None:
+        """Something to list."""
+        for key in sorted(keys):
+            self.put(bucket, key, _content(0, 5), "x", 777, only_new=False)
+
     @rule(bucket=BUCKETS, key=KEYS, content=CONTENTS)
     def put_that_breaks(self, bucket: BucketName, key: ObjectKey, content: bytes) -> None:
         """Nothing of it is there."""
         fails = self.missing(bucket) or errors.IncompleteBody
         self.call("PutObject", bucket=bucket, key=key, body=Pieces(content, errors.IncompleteBody()), fails=fails)
 
-    @rule(bucket=BUCKETS, key=KEYS)
-    def get(self, bucket: BucketName, key: ObjectKey) -> None:
+    @rule(data=st.data())
+    def get(self, data: st.DataObject) -> None:
         """The bytes that were written last, with what was said of them."""
+        bucket, key = self.some(data)
         fails = self.missing(bucket, key)
         if fails is not None:
             self.call("GetObject", bucket=bucket, key=key, fails=fails)
@@ -180,12 +231,14 @@ class Machine(RuleBasedStateMachine):
         sizes = item.part_sizes or (len(item.content),)
         assert (head.content_length, head.object.parts_count) == (sizes[0], len(item.part_sizes) or None)
 
-    @rule(bucket=BUCKETS, key=KEYS, offset=st.integers(-70_000, 70_000), limit=st.none() | st.integers(1, 70_000))
-    def get_range(self, bucket: BucketName, key: ObjectKey, offset: int, limit: int | None) -> None:
+    @rule(data=st.data())
+    def get_range(self, data: st.DataObject) -> None:
         """A run of them; a suffix has no limit."""
-        asked = ByteRange(offset=offset, limit=None if offset < 0 else limit)
+        bucket, key = self.some(data)
         fails = self.missing(bucket, key)
         content = b"" if fails else self.model[bucket][key].content
+        offset = data.draw(st.integers(-len(content) - 1, len(content) + 1))
+        asked = ByteRange(offset=offset, limit=None if offset < 0 else data.draw(st.none() | st.integers(1, len(content) + 1)))
         first = max(0, len(content) + offset) if offset < 0 else offset
         expected = content[first:] if asked.limit is None else content[first : first + asked.limit]
         if fails is None and expected:
@@ -193,9 +246,10 @@ class Machine(RuleBasedStateMachine):
         else:
             self.call("GetObject", bucket=bucket, key=key, range=asked, fails=fails or errors.InvalidRange)
 
-    @rule(bucket=BUCKETS, key=KEYS)
-    def delete(self, bucket: BucketName, key: ObjectKey) -> None:
+    @rule(data=st.data())
+    def delete(self, data: st.DataObject) -> None:
         """That it is not there is no error."""
+        bucket, key = self.some(data)
         fails = self.missing(bucket)
         self.call("DeleteObject", bucket=bucket, key=key, fails=fails)
         if fails is None:
@@ -209,9 +263,10 @@ class Machine(RuleBasedStateMachine):
         for key in keys if fails is None else ():
             self.model[bucket].pop(key, None)
 
-    @rule(bucket=BUCKETS, key=KEYS, of_bucket=BUCKETS, of=KEYS, note=st.none() | st.sampled_from("xyz"))
-    def copy(self, bucket: BucketName, key: ObjectKey, of_bucket: BucketName, of: ObjectKey, note: str | None) -> None:
+    @rule(bucket=BUCKETS, key=KEYS, data=st.data(), note=st.none() | st.sampled_from("xyz"))
+    def copy(self, bucket: BucketName, key: ObjectKey, data: st.DataObject, note: str | None) -> None:
         """With the source's metadata or with others."""
+        of_bucket, of = self.some(data)
         fails = self.missing(bucket) or self.missing(of_bucket, of)
         if (bucket, key) == (of_bucket, of) and note is None and fails is not errors.NoSuchBucket:
             fails = errors.InvalidRequest
@@ -233,41 +288,58 @@ class Machine(RuleBasedStateMachine):
         if fails is None:
             self.begun[result.upload_id] = Begun(bucket, key, note)
 
-    @precondition(lambda self: self.begun)
-    @rule(data=st.data(), number=NUMBERS, content=PARTS)
-    def part(self, data: st.DataObject, number: int, content: bytes) -> None:
-        """Write a part, once more perhaps; one that comes too late is refused."""
-        upload = data.draw(st.sampled_from(sorted(self.begun)))
+    @rule(data=st.data(), contents=st.lists(PARTS, min_size=1, max_size=3), step=st.sampled_from([7_777, 30_000]))
+    def parts(self, data: st.DataObject, contents: list[bytes], step: int) -> None:
+        """Write some, some of them once more perhaps."""
+        upload = self.an_upload(data)
         begun = self.begun[upload]
-        fails = None if begun.answer is None else errors.NoSuchUpload
-        fields = {"bucket": begun.bucket, "key": begun.key, "upload_id": upload, "part_number": number}
-        result = self.call("UploadPart", body=cut(content, 7_777), fails=fails, **fields)
-        if fails is None:
-            begun.parts[number] = (content, result.etag)
+        for content in contents:
+            number = data.draw(NUMBERS)
+            fields = {"bucket": begun.bucket, "key": begun.key, "upload_id": upload, "part_number": number}
+            begun.parts[number] = (content, self.call("UploadPart", body=cut(content, step), **fields).etag)
 
-    @precondition(lambda self: self.running())
-    @rule(data=st.data(), number=NUMBERS, bucket=BUCKETS, key=KEYS)
-    def part_that_is_a_copy(self, data: st.DataObject, number: int, bucket: BucketName, key: ObjectKey) -> None:
+    @precondition(lambda self: len(self.running()) < len(self.begun))
+    @rule(data=st.data(), number=NUMBERS, content=PARTS)
+    def part_that_comes_too_late(self, data: st.DataObject, number: int, content: bytes) -> None:
+        """It is refused."""
+        upload = self.pick(data, [upload for upload in self.begun if upload not in self.running()])
+        begun = self.begun[upload]
+        fields = {"bucket": begun.bucket, "key": begun.key, "upload_id": upload, "part_number": number}
+        self.call("UploadPart", body=cut(content, 7_777), fails=errors.NoSuchUpload, **fields)
+
+    @precondition(lambda self: any(self.model.values()))
+    @rule(data=st.data(), number=NUMBERS)
+    def part_that_is_a_copy(self, data: st.DataObject, number: int) -> None:
         """Of an object, or of a range of it."""
-        upload = data.draw(st.sampled_from(self.running()))
-        begun, fails = self.begun[upload], self.missing(bucket, key)
-        content, asked = b"" if fails else self.model[bucket][key].content, None
-        if content:
+        upload = self.an_upload(data)
+        begun = self.begun[upload]
+        bucket, key, item = data.draw(st.sampled_from([(b, k, i) for b, items in self.model.items() for k, i in items.items()]))
+        content, asked = item.content, None
+        if content and data.draw(st.booleans()):
             first = data.draw(st.integers(0, len(content) - 1))
             length = data.draw(st.integers(1, len(content) - first))
             asked, content = ByteRange(offset=first, limit=length), content[first : first + length]
         fields = {"bucket": begun.bucket, "key": begun.key, "upload_id": upload, "part_number": number, "source_range": asked}
-        result = self.call("UploadPartCopy", source=CopySource(bucket=bucket, key=key), fails=fails, **fields)
-        if fails is None:
-            begun.parts[number] = (content, result.etag)
+        result = self.call("UploadPartCopy", source=CopySource(bucket=bucket, key=key), **fields)
+        begun.parts[number] = (content, result.etag)
 
-    @precondition(lambda self: any(self.begun[upload].parts for upload in self.running()))
+    @precondition(lambda self: self.with_parts())
     @rule(data=st.data())
-    def complete(self, data: st.DataObject) -> None:
-        """Of some of its parts, if all but the last are large enough."""
-        upload = data.draw(st.sampled_from([upload for upload in self.running() if self.begun[upload].parts]))
+    def complete_some(self, data: st.DataObject) -> None:
+        """Of some of its parts."""
+        upload = self.pick(data, self.with_parts())
+        self.complete(upload, sorted(data.draw(st.sets(st.sampled_from(sorted(self.begun[upload].parts)), min_size=1))))
+
+    @precondition(lambda self: self.with_parts())
+    @rule(data=st.data())
+    def complete_all(self, data: st.DataObject) -> None:
+        """Of all that it has."""
+        upload = self.pick(data, self.with_parts())
+        self.complete(upload, sorted(self.begun[upload].parts))
+
+    def complete(self, upload: str, numbers: list[int]) -> None:
+        """If all parts but the last are large enough."""
         begun = self.begun[upload]
-        numbers = sorted(data.draw(st.sets(st.sampled_from(sorted(begun.parts)), min_size=1)))
         contents = [begun.parts[number][0] for number in numbers]
         named = tuple(CompletedPart(number=number, etag=begun.parts[number][1]) for number in numbers)  # type: ignore[arg-type]
         fails = errors.EntityTooSmall if any(len(content) < PART_MIN_BYTES for content in contents[:-1]) else None
@@ -277,12 +349,13 @@ class Machine(RuleBasedStateMachine):
             begun.answer, begun.named = answer, named
             sizes = tuple(map(len, contents))
             self.model[begun.bucket][begun.key] = Item(b"".join(contents), begun.note, answer.etag, sizes)
+            assert self.run(self.rig.get(begun.key, bucket=begun.bucket)) == b"".join(contents)
 
     @precondition(lambda self: len(self.running()) < len(self.begun))
     @rule(data=st.data())
     def complete_again(self, data: st.DataObject) -> None:
         """A retry gets the same answer and changes nothing."""
-        upload = data.draw(st.sampled_from(sorted(set(self.begun) - set(self.running()))))
+        upload = self.pick(data, [upload for upload in self.begun if upload not in self.running()])
         begun = self.begun[upload]
         fields = {"bucket": begun.bucket, "key": begun.key, "upload_id": upload, "parts": begun.named}
         assert self.call("CompleteMultipartUpload", **fields) == begun.answer
@@ -291,7 +364,7 @@ class Machine(RuleBasedStateMachine):
     @rule(data=st.data())
     def abort(self, data: st.DataObject) -> None:
         """If it is not complete."""
-        upload = data.draw(st.sampled_from(sorted(self.begun)))
+        upload = self.pick(data, list(self.begun))
         begun = self.begun[upload]
         fails = None if begun.answer is None else errors.NoSuchUpload
         self.call("AbortMultipartUpload", bucket=begun.bucket, key=begun.key, upload_id=upload, fails=fails)
@@ -372,12 +445,16 @@ class Machine(RuleBasedStateMachine):
             assert found.project == found.organisation == total
 
     def teardown(self) -> None:
-        """At the end everything is read once more, after a sweep."""
+        """At the end everything is read once more, after a sweep; and once all is deleted, no chunk is left."""
         try:
             self.sweep()
             for bucket, items in self.model.items():
                 for key, item in items.items():
                     assert self.run(self.rig.get(key, bucket=bucket)) == item.content
+                    self.call("DeleteObject", bucket=bucket, key=key)
+                self.call("DeleteBucket", bucket=bucket)
+            self.sweep()
+            assert self.run(self.rig.chunks()) == set()
         finally:
             self.run(self.rig.close())
             self._stack.close()

@@ -63,7 +63,7 @@ class Object:
     """The bucket's revision that made this version; the order of versions."""
     generation: int = 1
     """Counts the changes of this version's metadata."""
-    storage_class: StorageClass = StorageClass.STANDARD
+    storage_class: Annotated[StorageClass, wire.header("x-amz-storage-class")] = StorageClass.STANDARD
     checksums: Annotated[Checksums, wire.group()] = NO_CHECKSUMS
     checksum_type: Annotated[ChecksumType | None, wire.header("x-amz-checksum-type")] = None
     parts_count: Annotated[int | None, wire.header("x-amz-mp-parts-count")] = None

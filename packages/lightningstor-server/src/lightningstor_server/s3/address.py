@@ -62,9 +62,9 @@ def parse_address(raw_path: bytes, host: str, domains: tuple[str, ...]) -> Addre
     if bucket:
         rest = raw_path[1:]
         return Address(Target.OBJECT, bucket, decoded(rest)) if rest else Address(Target.BUCKET, bucket)
-    first, _, rest = raw_path[1:].partition(b"/")
+    first, slash, rest = raw_path[1:].partition(b"/")
     if not first:
-        if rest:
+        if slash:
             raise InvalidURI
         return _SERVICE
     if not rest:

@@ -19,7 +19,7 @@ from lightningstor_server.s3.authenticate import Authenticator, Identities
 from lightningstor_server.s3.decode import Decoder, Incoming, check_digest_given, check_promises
 from lightningstor_server.s3.encode import Encoder, Outgoing
 from lightningstor_server.s3.errors import error_response
-from lightningstor_server.s3.payload import Receive, RequestBody, announced_algorithm, check_length_given
+from lightningstor_server.s3.payload import BODY_IDLE_SECONDS, Receive, RequestBody, announced_algorithm, check_length_given
 from lightningstor_server.s3.router import Router
 from lightningstor_server.s3.xml import DOCUMENT_MAX_BYTES
 from lightningstor_server.service.integrity import Claims, Digester
@@ -149,7 +149,7 @@ async def _stream(body: ByteStream, exchange: _Exchange, send: Send) -> None:
     """Send a body run by run, and let go of what it holds however that ends.
 
     Raises:
-        AbortedError: the store failed in the middle; the connection must break.
+        AbortedError: the store failed in the middle, or the client does not read; the connection must break.
     """
     gone = asyncio.ensure_future(exchange.left())
     runs = aiter(body)
@@ -158,10 +158,13 @@ async def _stream(body: ByteStream, exchange: _Exchange, send: Send) -> None:
             # sending to a client that left succeeds silently on both servers
             if gone.done():
                 return
-            await send({"type": "http.response.body", "body": run, "more_body": True})
+            async with asyncio.timeout(BODY_IDLE_SECONDS):
+                await send({"type": "http.response.body", "body": run, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
     except StorError as error:
         raise AbortedError(error.code) from error
+    except TimeoutError as error:
+        raise AbortedError("the client does not read") from error
     finally:
         gone.cancel()
         close = getattr(runs, "aclose", None)

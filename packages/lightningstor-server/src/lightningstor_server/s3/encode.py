@@ -16,11 +16,14 @@ from lightningstor_server.s3.text import header_format
 from lightningstor_server.s3.xml import write_document
 from lightningstor_types import wire
 from lightningstor_types.errors import InternalError
+from lightningstor_types.objects import StorageClass
 from lightningstor_types.streams import ByteStream
 
 Headers = list[tuple[bytes, bytes]]
 _USER_PREFIX: Final = b"x-amz-meta-"
 _XML: Final = (b"content-type", b"application/xml")
+_UNNAMED: Final = {StorageClass: StorageClass.STANDARD}
+"""Values that a response does not name (AWS, GetObject: the header is there for all classes but STANDARD)."""
 _FORBIDDEN: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _NAME: Final = re.compile(r"[a-z0-9!#$%&'*+\-.^_`|~]+")
 """RFC 9110 section 5.6.2, in lower case."""
@@ -83,8 +86,13 @@ def _compile(fields: tuple[Field, ...]) -> list[tuple[str, Write]]:
 
 
 def _header_writer(name: bytes, field: Field) -> Write:
-    form = header_format(field.kind)
-    return lambda value, headers: headers.append((name, header_bytes(form(value))))
+    form, unnamed = header_format(field.kind), _UNNAMED.get(field.kind)
+
+    def write(value: Any, headers: Headers) -> None:
+        if value is not unnamed:
+            headers.append((name, header_bytes(form(value))))
+
+    return write
 
 
 def _group_writer(nested: tuple[tuple[str, Write], ...]) -> Write:

@@ -6,6 +6,7 @@ nothing else; what comes from the request is escaped like any text.
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from lightningstor_server.s3.encode import Headers, Outgoing, header_bytes
@@ -13,6 +14,8 @@ from lightningstor_server.s3.xml import escape
 from lightningstor_types.errors import NotModified, StorError
 
 _XML: Final = (b"content-type", b"application/xml")
+_ILLEGIBLE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+"""What XML 1.0 holds in no way (section 2.2). A listing may say `encoding-type=url`; an error has to be read as it is."""
 _DECLARATION: Final = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
 
@@ -24,7 +27,12 @@ def error_response(error: StorError, *, resource: str, request_id: str, head: bo
     if head or isinstance(error, NotModified):
         return Outgoing(status=error.status, headers=headers, body=b"")
     headers.append(_XML)
-    parts = [f"{_DECLARATION}<Error><Code>{error.code}</Code><Message>{escape(error.message)}</Message>"]
-    parts += [f"<{name}>{escape(value)}</{name}>" for name, value in error.details.items()]
-    parts.append(f"<Resource>{escape(resource)}</Resource><RequestId>{request_id}</RequestId></Error>")
+    parts = [f"{_DECLARATION}<Error><Code>{error.code}</Code><Message>{_legible(error.message)}</Message>"]
+    parts += [f"<{name}>{_legible(value)}</{name}>" for name, value in error.details.items()]
+    parts.append(f"<Resource>{_legible(resource)}</Resource><RequestId>{request_id}</RequestId></Error>")
     return Outgoing(status=error.status, headers=headers, body="".join(parts).encode("utf-8", "replace"))
+
+
+def _legible(text: str) -> str:
+    """Text for a document that every parser reads, with U+FFFD for what none can."""
+    return escape(_ILLEGIBLE.sub("\ufffd", text))

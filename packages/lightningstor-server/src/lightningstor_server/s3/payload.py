@@ -36,6 +36,8 @@ class RequestBody:
         self.trailer = NO_CHECKSUMS
         self.begun = False
         """Whether any of it was asked for; a body that was not stays in the connection."""
+        self.lost = False
+        """Whether the sender left or fell silent: there is nothing to wait for any more."""
         self.ended = self._wire_length == 0 or (self._wire_length is None and "transfer-encoding" not in headers)
         self._decoder = self._framing(headers, signature)
 
@@ -109,8 +111,10 @@ class RequestBody:
                 async with asyncio.timeout(BODY_IDLE_SECONDS):
                     message = await self._receive()
             except TimeoutError:
+                self.lost = True
                 raise errors.RequestTimeout from None
             if message["type"] == "http.disconnect":
+                self.lost = True
                 raise errors.IncompleteBody
             self.ended = not message.get("more_body", False)
             if message.get("body"):
@@ -131,8 +135,10 @@ class RequestBody:
         return b"".join(pieces)
 
     async def drain(self, limit_bytes: int) -> bool:
-        """Take and drop what is left of a refused body; False if it is more than the limit."""
+        """Take and drop what is left of a refused body; False if it is more than the limit, or will not come."""
         size = 0
+        if self.lost:
+            return False
         try:
             async for data in self._messages():
                 size += len(data)

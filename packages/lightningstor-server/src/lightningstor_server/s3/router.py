@@ -16,7 +16,8 @@ SUB_RESOURCES: Final = frozenset(
     (
         *("abac", "accelerate", "acl", "analytics", "annotation", "attributes", "cors", "delete", "encryption"),
         *("intelligent-tiering", "inventory", "legal-hold", "lifecycle", "location", "logging", "metadataConfiguration"),
-        *("metadataAnnotationTable", "metadataInventoryTable", "metadataJournalTable", "metadataTable", "metrics", "notification", "object-lock", "ownershipControls", "partNumber", "policy"),
+        *("metadataAnnotationTable", "metadataInventoryTable", "metadataJournalTable", "metadataTable"),
+        *("metrics", "notification", "object-lock", "ownershipControls", "partNumber", "policy"),
         *("policyStatus", "publicAccessBlock", "rename", "renameObject", "replication", "requestPayment", "restore"),
         *("retention", "select", "session", "tagging", "torrent", "uploadId", "uploads", "versioning", "versions", "website"),
     )

@@ -166,4 +166,6 @@ _ELEMENTS: Final[dict[type, Callable[[Any], str]]] = {
 
 def element_format(kind: type) -> Callable[[Any], str] | None:
     """How a value of this type is written into an XML element, where nothing of it can need escaping; else None."""
-    return (lambda value: value.value) if issubclass(kind, StrEnum) else _ELEMENTS.get(kind)
+    if issubclass(kind, StrEnum):
+        return lambda value: value.value
+    return _ELEMENTS.get(kind) or (str if issubclass(kind, int) else None)
