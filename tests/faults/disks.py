@@ -65,7 +65,7 @@ class Disk:
     def unmount(self) -> None:
         """Unmount the image. Waits for those that use it: a killed process lets go a moment after it is waited for."""
         deadline = time.monotonic() + BUSY_SECONDS
-        while self.folder.is_mount():
+        while self._mounted():
             try:
                 _run("umount", str(self.folder))
             except MountError:
@@ -73,6 +73,11 @@ class Disk:
                     _run("umount", "-l", str(self.folder))
                     raise
                 time.sleep(BUSY_STEP_SECONDS)
+
+    def _mounted(self) -> bool:
+        """Whether something is mounted there; a look at the folder itself fails without power."""
+        points = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+        return str(self.folder.parent.resolve() / self.folder.name) in points
 
     def remount(self) -> None:
         """As after the power came back."""

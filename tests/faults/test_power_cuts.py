@@ -7,7 +7,7 @@ import secrets
 import textwrap
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from random import Random
 
@@ -124,6 +124,7 @@ class Trial:
         print({"trial": name, "seed": SEED, **figures, "cuts": self.cuts, "violations": len(self.ledger.violations), "seconds": seconds})  # noqa: T201
 
 
+@contextmanager
 def _trial(folder: Path, kind: str, **environment: str) -> Iterator[Trial]:
     """A trial on a new disk."""
     config = folder / "config.toml"
@@ -141,7 +142,7 @@ def _trial(folder: Path, kind: str, **environment: str) -> Iterator[Trial]:
 def test_what_was_acknowledged_survives_power_cuts(tmp_path: Path, kind: str) -> None:
     """After every cut all that was acknowledged is there and whole; in the end a sweep leaves no orphan, and counts are sums."""
     started = time.monotonic()
-    for trial in _trial(tmp_path, kind):
+    with _trial(tmp_path, kind) as trial:
         for _ in range(CUTS):
             trial.cut()
             assert trial.ledger.violations == [], f"seed {SEED}, cut {trial.cuts}"
@@ -162,7 +163,7 @@ def test_a_store_that_leaves_out_a_step_is_caught(tmp_path: Path, name: str) -> 
     started = time.monotonic()
     (tmp_path / "sitecustomize.py").write_text(textwrap.dedent(MUTANTS[name]))
     path = os.pathsep.join(filter(None, (str(tmp_path), os.environ.get("PYTHONPATH"))))
-    for trial in _trial(tmp_path, "ext4", PYTHONPATH=path):
+    with _trial(tmp_path, "ext4", PYTHONPATH=path) as trial:
         trial.acknowledged = ACKNOWLEDGED_BEFORE_MUTANTS_CUT
         while not trial.ledger.violations and trial.cuts < MUTANT_CUTS_MAX:
             try:

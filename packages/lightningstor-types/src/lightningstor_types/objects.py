@@ -31,13 +31,14 @@ class StorageClass(StrEnum):
 
 
 DEFAULT_CONTENT_TYPE = "binary/octet-stream"
+"""What S3 says of a body whose writer said nothing."""
 
 
 @frozen(kw_only=True)
 class ObjectMetadata:
     """What the writer said about the body, handed back verbatim on reads (S3's "object metadata")."""
 
-    content_type: Annotated[str | None, wire.header("content-type")] = None
+    content_type: Annotated[str | None, wire.header("content-type")] = DEFAULT_CONTENT_TYPE
     cache_control: Annotated[str | None, wire.header("cache-control")] = None
     content_disposition: Annotated[str | None, wire.header("content-disposition")] = None
     content_encoding: Annotated[str | None, wire.header("content-encoding")] = None

@@ -39,6 +39,12 @@ _SERVER: Final = (b"server", b"LightningStor")
 _BODILESS: Final = frozenset({204, 304})
 """These end with their headers and tell no length of their own (RFC 9110 section 8.6)."""
 _ALGORITHM_HEADER: Final = "x-amz-sdk-checksum-algorithm"
+_SIGNATURE_PARAMETER: Final = "X-Amz-Signature"
+_SIGNING_PARAMETERS: Final = frozenset(
+    f"X-Amz-{name}"
+    for name in ("Algorithm", "Content-Sha256", "Credential", "Date", "Expires", "Security-Token", "Signature", "SignedHeaders")
+)
+"""What presigning itself puts into the query (AWS, "Authenticating requests: using query parameters")."""
 _CHECKSUMS: Final = Decoder(Checksums)
 
 
@@ -97,6 +103,8 @@ class S3App:
         proven = await self._authenticator.authenticate(signed, exchange.receive)
         exchange.body = proven.body
         parameters = parse_query(query) if query else {}
+        if _SIGNATURE_PARAMETER in parameters:
+            _hoist(parameters, headers)
         operation = self._router.find(method, address.target, parameters, headers)
         request, document = await self._incoming(operation, address, headers, parameters, proven.body)
         decoded = self._decoders[operation.name].decode(request, document)
@@ -216,6 +224,18 @@ def parse_query(raw: bytes) -> dict[str, str]:
             raise InvalidArgument(f"The parameter {name} was sent more than once.", ArgumentName=name)
         found[name] = decoded(value)
     return found
+
+
+def _hoist(parameters: Mapping[str, str], headers: dict[str, str]) -> None:
+    """Take the `x-amz-*` headers that a presigner put into the query for what they are: they are signed there.
+
+    Raises:
+        InvalidArgument: a header says otherwise.
+    """
+    for parameter, value in parameters.items():
+        name = parameter.lower()
+        if name.startswith("x-amz-") and parameter not in _SIGNING_PARAMETERS and headers.setdefault(name, value) != value:
+            raise InvalidArgument(f"The header {name} and the parameter of that name contradict each other.", ArgumentName=name)
 
 
 def _drop_framing(headers: dict[str, str]) -> None:

@@ -6,6 +6,7 @@ replaces becomes garbage in the same transaction. Order is the bucket's revision
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -21,7 +22,7 @@ from lightningstor_types import errors
 from lightningstor_types.buckets import Bucket, Usage
 from lightningstor_types.digests import ChecksumType, ETag
 from lightningstor_types.names import DELETE_MAX_KEYS, USER_METADATA_MAX_BYTES, ObjectKey
-from lightningstor_types.objects import Object, ObjectMetadata
+from lightningstor_types.objects import NO_METADATA, Object, ObjectMetadata
 from lightningstor_types.operations.objects import (
     DeletedObject,
     DeleteFailure,
@@ -38,6 +39,11 @@ from lightningstor_types.operations.objects import (
 
 READ_ATTEMPTS: Final = 3
 """A read whose chunks vanish between the look-up and the opening was overtaken by an overwrite: look again."""
+
+
+_TEXTS: Final = tuple(field.name for field in attrs.fields(ObjectMetadata) if field.name != "user")
+_TOKEN: Final = re.compile(r"[a-z0-9!#$%&'*+\-.^_`|~]+")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 async def next_revision(tx: Transaction, bucket: Bucket) -> int:
@@ -65,11 +71,23 @@ async def replace(tx: Transaction, bucket: Bucket, current: Version | None, new:
 
 
 def check_metadata(metadata: ObjectMetadata) -> None:
-    """Refuse user metadata that S3 could not hold.
+    """Refuse metadata that an HTTP response could not hand back, or that S3 could not hold.
 
     Raises:
-        MetadataTooLarge: names and values together exceed 2 KB.
+        InvalidArgument: a name is no lower-case token (RFC 9110 section 5.6.2), or a value has a control character.
+        MetadataTooLarge: names and values of the user's metadata together exceed 2 KB.
     """
+    if metadata is NO_METADATA:
+        return
+    for name in _TEXTS:
+        if _CONTROL.search(getattr(metadata, name) or ""):
+            raise errors.InvalidArgument(f"{name} has a control character.", ArgumentName=name)
+    for name, value in metadata.user.items():
+        if not _TOKEN.fullmatch(name) or _CONTROL.search(value):
+            raise errors.InvalidArgument(
+                "User metadata have names of RFC 9110's token characters in lower case, and values without control characters.",
+                ArgumentName=f"x-amz-meta-{name}"[:64],
+            )
     size = sum(len(name) + len(value.encode()) for name, value in metadata.user.items())
     if size > USER_METADATA_MAX_BYTES:
         raise errors.MetadataTooLarge(Size=str(size), MaxSizeAllowed=str(USER_METADATA_MAX_BYTES))

@@ -194,7 +194,7 @@ def _composed(request: CompleteMultipartUpload, upload: Upload, parts: Sequence[
 
     Raises:
         BadDigest: the client claims another one.
-        InvalidRequest: the client means another type than the upload has.
+        InvalidRequest: the client means another type or another algorithm than the upload has.
     """
     algorithm = upload.checksum_algorithm or DEFAULT_ALGORITHM
     type_ = upload.checksum_type or ChecksumType.FULL_OBJECT
@@ -206,6 +206,8 @@ def _composed(request: CompleteMultipartUpload, upload: Upload, parts: Sequence[
     if type_ is ChecksumType.FULL_OBJECT:
         check_form(request.full_checksums)
     for claimed, value in request.full_checksums.items():
+        if claimed is not algorithm:
+            raise errors.InvalidRequest(f"The upload was created using the {algorithm} checksum algorithm, not {claimed}.")
         computed = getattr(found, claimed.field) if found else None
         if computed is not None and value not in {computed, computed.split("-")[0]}:
             raise errors.BadDigest(f"The {claimed} you specified did not match the calculated checksum.")

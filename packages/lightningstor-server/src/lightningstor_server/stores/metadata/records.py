@@ -21,7 +21,7 @@ from lightningstor_types.tenants import Project
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
-_METADATA_FIELDS: Final = tuple(field.name for field in attrs.fields(ObjectMetadata))
+_METADATA_FIELDS: Final = tuple((field.name, field.default) for field in attrs.fields(ObjectMetadata) if field.name != "user")
 _CLASSES: Final = {item.value: item for item in StorageClass}
 _ALGORITHMS: Final = {item.field: item.value for item in ChecksumAlgorithm}
 _TYPES: Final[dict[str | None, ChecksumType | None]] = {None: None, **{item.value: item for item in ChecksumType}}
@@ -48,9 +48,9 @@ def checksums_of(text: str) -> Checksums:
 
 
 def metadata_text(metadata: ObjectMetadata) -> str:
-    """A JSON object of what is set, or the empty string for nothing."""
+    """A JSON object of what is not as by default, or the empty string where all is."""
     found: dict[str, str | Mapping[str, str]] = {
-        name: value for name in _METADATA_FIELDS if name != "user" and (value := getattr(metadata, name)) is not None
+        name: value for name, default in _METADATA_FIELDS if (value := getattr(metadata, name)) != default
     }
     if metadata.user:
         found["user"] = dict(metadata.user)
