@@ -120,9 +120,10 @@ async def delete_bucket(ctx: Context, request: DeleteBucket) -> Empty:
     async def work(tx: Transaction) -> None:
         if await tx.buckets.advance(ctx.bucket.id) is None:
             raise errors.NoSuchBucket(BucketName=request.bucket)
-        await drop_uploads(tx, ctx.bucket)
-        if not await tx.buckets.delete(ctx.bucket.id):
+        if await tx.buckets.holds_versions(ctx.bucket.id):
             raise errors.BucketNotEmpty(BucketName=request.bucket)
+        await drop_uploads(tx, ctx.bucket)
+        await tx.buckets.delete(ctx.bucket.id)
         await tx.configuration.bump()
 
     await ctx.metadata.commit(work)

@@ -40,7 +40,8 @@ class GenerationCache(Generic[K, V]):
             if generation != self._generation or len(self._entries) >= self._limit:
                 self._entries = {}
                 self._generation = generation
-            value = self._entries[key] = await load(tx)
+            entries = self._entries  # of this generation, whatever happens while the load waits
+            value = entries[key] = await load(tx)
             return value
 
         return await self._metadata.read(look)

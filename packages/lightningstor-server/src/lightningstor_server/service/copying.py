@@ -7,23 +7,24 @@ apart. Only a checksum that the source does not have makes the bytes be read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import attrs
 
-from lightningstor_server.service.bodies import locate
+from lightningstor_server.service.bodies import Located, locate
 from lightningstor_server.service.core import Context
 from lightningstor_server.service.integrity import DEFAULT_ALGORITHM, Digester, etag_of
 from lightningstor_server.service.objects import check_metadata, next_revision, replace
 from lightningstor_server.service.operation import Permission, Route, Target, operation
 from lightningstor_server.service.preconditions import check_source, check_write
 from lightningstor_server.service.uploads import enter_part, running_upload
-from lightningstor_server.stores.blobs.base import Piece
+from lightningstor_server.stores.blobs.base import Chunk
+from lightningstor_server.stores.errors import Missing
 from lightningstor_server.stores.metadata.base import StoredPart, Transaction, Version
 from lightningstor_types import errors
 from lightningstor_types.buckets import Bucket
-from lightningstor_types.digests import ChecksumAlgorithm, Checksums, ChecksumType, ETag
+from lightningstor_types.digests import ChecksumAlgorithm, Checksums, ChecksumType
 from lightningstor_types.names import PART_MAX_BYTES
 from lightningstor_types.objects import ByteRange, CopySource, Object, StorageClass
 from lightningstor_types.operations.common import ReadConditions
@@ -77,27 +78,48 @@ class _Computed:
     """Digests of bytes that had to be read, and the source's revision that they are of."""
 
     revision: int
+    first: int
+    length: int
     md5: bytes
     checksums: Checksums
+    inline: bytes | None
+    """The bytes, where they are no chunk's."""
+
+
+Cut = Callable[[int], tuple[int, int]]
+"""From the source's size to the first byte and the length that are wanted of it."""
 
 
 async def _compute(
-    ctx: Context, bucket: Bucket, wanted: CopySource, conditions: ReadConditions, asked: ByteRange | None, algorithm: ChecksumAlgorithm
+    ctx: Context, bucket: Bucket, wanted: CopySource, conditions: ReadConditions, cut: Cut, algorithm: ChecksumAlgorithm
 ) -> _Computed:
-    """Read the source once, for the digests of the range."""
+    """Read the source once, for the digests of what is wanted of it.
 
-    async def work(tx: Transaction) -> tuple[Version, int, int]:
+    Raises:
+        ConditionalRequestConflict: it was replaced while it was read.
+    """
+
+    async def work(tx: Transaction) -> tuple[Object, int, int, Located]:
         version = await _source(tx, bucket, wanted, conditions)
-        first, length = asked.resolve(version.object.size) if asked else (0, version.object.size)
-        return version, first, length
+        first, length = cut(version.object.size)
+        return version.object, first, length, await locate(tx, version.body, first, length)
 
-    version, first, length = await ctx.metadata.read(work)
-    located = await ctx.metadata.read(lambda tx: locate(tx, version.body, first, length))
+    source, first, length, located = await ctx.metadata.read(work)
     digester = Digester((algorithm,))
-    body = await located.open(ctx.blobs, lambda error: ctx.service.known_error(error, "Copy", ctx.request_id))
+    try:
+        body = await located.open(ctx.blobs, lambda error: ctx.service.known_error(error, "Copy", ctx.request_id))
+    except Missing:
+        raise errors.ConditionalRequestConflict from None
     async for run in body:
         digester.update(run)
-    return _Computed(revision=version.object.revision, md5=digester.md5, checksums=digester.checksums())
+    return _Computed(
+        revision=source.revision,
+        first=first,
+        length=length,
+        md5=digester.md5,
+        checksums=digester.checksums(),
+        inline=located.inline,
+    )
 
 
 async def _share(tx: Transaction, body: int, offset: int, length: int) -> int:
@@ -169,7 +191,7 @@ async def _missing_checksum(ctx: Context, origin: Bucket, request: CopyObject) -
     source = await ctx.metadata.read(lambda tx: _source(tx, origin, request.source, request.source_conditions))
     if getattr(source.object.checksums, algorithm.field) is not None:
         return None
-    return await _compute(ctx, origin, request.source, request.source_conditions, None, algorithm)
+    return await _compute(ctx, origin, request.source, request.source_conditions, lambda size: (0, size), algorithm)
 
 
 def _check_source_range(asked: ByteRange | None, size: int) -> tuple[int, int]:
@@ -201,52 +223,48 @@ async def upload_part_copy(ctx: Context, request: UploadPartCopy) -> UploadPartC
     destination, origin = ctx.resolved
     _check_owner(ctx, request.expected_source_owner)
     upload = await ctx.metadata.read(lambda tx: running_upload(tx, destination, request.key, request.upload_id))
-    source = await ctx.metadata.read(lambda tx: _source(tx, origin, request.source, request.source_conditions))
-    first, length = _check_source_range(request.source_range, source.object.size)
-    if length > PART_MAX_BYTES:
-        raise errors.EntityTooLarge(ProposedSize=str(length), MaxSizeAllowed=str(PART_MAX_BYTES))
     algorithm = upload.checksum_algorithm or DEFAULT_ALGORITHM
-    asked = ByteRange(offset=first, limit=length) if length else None
-    computed = await _compute(ctx, origin, request.source, request.source_conditions, asked, algorithm)
-    now = ctx.now()
-    inline = await _inline_of(ctx, source, first, length)
-    chunk = await _written(ctx, inline) if inline else None
-    etag: ETag = etag_of(computed.md5)
+
+    def cut(size: int) -> tuple[int, int]:
+        first, length = _check_source_range(request.source_range, size)
+        if length > PART_MAX_BYTES:
+            raise errors.EntityTooLarge(ProposedSize=str(length), MaxSizeAllowed=str(PART_MAX_BYTES))
+        return first, length
+
+    computed = await _compute(ctx, origin, request.source, request.source_conditions, cut, algorithm)
+    now, etag = ctx.now(), etag_of(computed.md5)
+    # a part is always of chunks, so that completing names pieces alone
+    chunk = await _written(ctx, computed.inline) if computed.inline else None
 
     async def work(tx: Transaction) -> None:
         await running_upload(tx, destination, request.key, request.upload_id)
-        again = await _source(tx, origin, request.source, request.source_conditions)
-        if computed.revision != again.object.revision or again.object.revision != source.object.revision:
+        source = await _source(tx, origin, request.source, request.source_conditions)
+        if computed.revision != source.object.revision:
             raise errors.ConditionalRequestConflict
         if chunk is not None:
-            body = await tx.bodies.add_chunks([piece.chunk for piece in chunk])
+            body = await tx.bodies.add_chunks((chunk,))
         else:
-            body = await _share(tx, again.body, first, length)
-        part = StoredPart(number=request.part_number, size=length, etag=etag, checksums=computed.checksums, modified=now, body=body)
+            body = await _share(tx, source.body, computed.first, computed.length)
+        part = StoredPart(
+            number=request.part_number, size=computed.length, etag=etag, checksums=computed.checksums, modified=now, body=body
+        )
         await enter_part(tx, destination, request.upload_id, part)
 
     try:
         await ctx.metadata.commit(work)
     except errors.StorError:
-        await ctx.blobs.delete([(piece.chunk.id, piece.chunk.directory) for piece in chunk or ()])
+        if chunk is not None:
+            await ctx.blobs.delete([(chunk.id, chunk.directory)])
         raise
     shown = computed.checksums if upload.checksum_algorithm else Checksums()
     return UploadPartCopyResult(etag=etag, last_modified=now, checksums=shown)
 
 
-async def _inline_of(ctx: Context, source: Version, first: int, length: int) -> bytes | None:
-    """The bytes of an inline source: a part is always of chunks, so that completing names pieces alone."""
-    located = await ctx.metadata.read(lambda tx: locate(tx, source.body, first, length))
-    return located.inline
-
-
-async def _written(ctx: Context, content: bytes) -> Sequence[Piece]:
+async def _written(ctx: Context, content: bytes) -> Chunk:
     """A chunk of those bytes."""
     writer = ctx.blobs.create()
     try:
         await writer.append(content)
-        chunk = await writer.commit()
-    except BaseException:
+        return await writer.commit()
+    finally:
         await writer.discard()
-        raise
-    return (Piece(chunk=chunk, offset=0, length=len(content)),)

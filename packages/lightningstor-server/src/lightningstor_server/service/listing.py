@@ -40,8 +40,10 @@ class _Keyed(Protocol):
 
 
 E = TypeVar("E", bound=_Keyed)
-Fetch = Callable[[bytes, bytes | None, int], Awaitable[Sequence[E]]]
-"""Entries with first <= key < before, at most so many."""
+Position = tuple[bytes, int]
+"""A key, and behind which of its entries (-1: before all) a walk goes on; keys of objects have one entry alone."""
+Fetch = Callable[[Position, bytes | None, int], Awaitable[Sequence[E]]]
+"""Entries from a position on with a key < before, at most so many."""
 
 
 def after(key: bytes) -> bytes:
@@ -69,15 +71,17 @@ class Page:
         return self.entries + len(self.prefixes)
 
 
-async def walk(fetch: Fetch[E], *, prefix: str, delimiter: str, start: bytes, limit: int) -> tuple[list[E], Page]:
-    """Gather one page from `start` on.
+async def walk(
+    fetch: Fetch[E], following: Callable[[E], Position], *, prefix: str, delimiter: str, start: Position, limit: int
+) -> tuple[list[E], Page]:
+    """Gather one page from `start` on; `following` is the position behind an entry.
 
-    `start` is the first key that may appear. Returns the entries, and the page with its prefixes.
+    Returns the entries, and the page with its prefixes.
     """
     page = Page()
     entries: list[E] = []
     wanted, stop = prefix.encode(), past(prefix.encode())
-    position: bytes | None = max(start, wanted)
+    position: Position | None = max(start, (wanted, -1))
     rows = limit + 1 if not delimiter else min(limit + 1, FIRST_LOOK_ROWS)
     while position is not None and limit > 0:
         found = await fetch(position, stop, rows)
@@ -94,12 +98,13 @@ async def walk(fetch: Fetch[E], *, prefix: str, delimiter: str, start: bytes, li
                 continue
             page.prefixes.append(rolled)
             page.last = rolled
-            position = past(rolled.encode())
+            skipped = past(rolled.encode())
+            position = None if skipped is None else (skipped, -1)
             rows = min(limit + 1, FIRST_LOOK_ROWS)
             break
         else:
             if not ended:
-                position, rows = after(found[-1].key.encode()), min(2 * rows, LIST_MAX_KEYS)
+                position, rows = following(found[-1]), min(2 * rows, LIST_MAX_KEYS)
     return entries, page
 
 
@@ -109,6 +114,10 @@ def _rolled_up(key: str, prefix: str, delimiter: str) -> str | None:
         return None
     end = key.find(delimiter, len(prefix))
     return None if end < 0 else key[: end + len(delimiter)]
+
+
+def _behind(item: ListedObject) -> Position:
+    return after(item.key.encode()), -1
 
 
 def next_start(marker: str, prefix: str, delimiter: str) -> bytes:
@@ -135,10 +144,10 @@ async def _objects(ctx: Context, prefix: str, delimiter: str, start: bytes, limi
     """A page of the bucket, as one snapshot has it."""
 
     async def work(tx: Transaction) -> tuple[list[ListedObject], Page]:
-        async def fetch(first: bytes, before: bytes | None, rows: int) -> Sequence[ListedObject]:
-            return await tx.versions.page(ctx.bucket.id, first=first, before=before, limit=rows)
+        async def fetch(first: Position, before: bytes | None, rows: int) -> Sequence[ListedObject]:
+            return await tx.versions.page(ctx.bucket.id, first=first[0], before=before, limit=rows)
 
-        return await walk(fetch, prefix=prefix, delimiter=delimiter, start=start, limit=limit)
+        return await walk(fetch, _behind, prefix=prefix, delimiter=delimiter, start=(start, -1), limit=limit)
 
     return await ctx.metadata.read(work)
 

@@ -15,13 +15,24 @@ from lightningstor_types.errors import NoSuchKey, NotModified, PreconditionFaile
 from lightningstor_types.objects import Object
 from lightningstor_types.operations.common import ReadConditions, WriteConditions
 
-_TAG: Final = re.compile(r'\s*(?:W/)?(?:"([^"]*)"|([^\s",]+))\s*(?:,|$)')
+_TAG: Final = re.compile(r'[ \t]*(W/)?(?:"([^"]*)"|([^\s",]+))[ \t]*(?:,|$)')
 _SECOND: Final = timedelta(seconds=1)
 
 
-def _matches(condition: str, etag: ETag) -> bool:
-    """Whether a list of entity tags, or `*`, names this one; S3 takes them without quotes too."""
-    return condition.strip() == "*" or any((quoted or bare) == etag for quoted, bare in _TAG.findall(condition))
+def _matches(condition: str, etag: ETag, *, weak: bool = False) -> bool:
+    """Whether a list of entity tags, or `*`, names this one; S3 takes them without quotes too.
+
+    A weak tag counts only in a weak comparison (RFC 9110 section 8.8.3.2). Reading stops at the
+    first thing that is no tag, so that a long header costs no more than its length.
+    """
+    if condition.strip() == "*":
+        return True
+    found = _TAG.match(condition)
+    while found is not None:
+        if (found[2] or found[3]) == etag and (weak or found[1] is None):
+            return True
+        found = _TAG.match(condition, found.end()) if found.end() < len(condition) else None
+    return False
 
 
 def _whole_seconds(moment: datetime) -> datetime:
@@ -43,7 +54,7 @@ def check_read(conditions: ReadConditions, item: Object) -> None:
     elif conditions.if_unmodified_since is not None and modified > conditions.if_unmodified_since:
         raise PreconditionFailed(Condition="If-Unmodified-Since")
     if conditions.if_none_match is not None:
-        if _matches(conditions.if_none_match, item.etag):
+        if _matches(conditions.if_none_match, item.etag, weak=True):
             raise NotModified(ETag=item.etag)
     elif conditions.if_modified_since is not None and modified <= conditions.if_modified_since:
         raise NotModified(ETag=item.etag)
@@ -70,7 +81,7 @@ def check_write(conditions: WriteConditions, current: Object | None) -> None:
         PreconditionFailed: there is an object that was not to be there, or not the one expected.
         NoSuchKey: If-Match and there is no object.
     """
-    if conditions.if_none_match is not None and current is not None and _matches(conditions.if_none_match, current.etag):
+    if conditions.if_none_match is not None and current is not None and _matches(conditions.if_none_match, current.etag, weak=True):
         raise PreconditionFailed(Condition="If-None-Match")
     if conditions.if_match is not None:
         if current is None:

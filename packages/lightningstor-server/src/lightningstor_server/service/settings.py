@@ -27,4 +27,3 @@ class Settings:
 
     region: str = "us-east-1"
     bucket_namespace: BucketNamespace = BucketNamespace.PROJECT
-    max_buckets_per_project: int = 10_000

@@ -3,7 +3,8 @@
 Law: a chunk's file goes only after the transaction that dropped its last reference is durable and
 a grace has passed; its garbage row goes after the file, so that a crash between the two repeats the
 removal and forgets nothing. A file that no row knows is an orphan of a crash, or of a write that
-is still on its way: the grace tells them apart.
+is still on its way. It is condemned in a transaction, and a condemned chunk can never be entered:
+so a write that outlasts every patience fails, and never names a file that is gone.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ from attrs import frozen
 
 from lightningstor_server.service.core import utc_now
 from lightningstor_server.stores.blobs.base import BlobStore, StoredChunk
-from lightningstor_server.stores.errors import StoreError
+from lightningstor_server.stores.errors import Broken, StoreError
 from lightningstor_server.stores.metadata.base import Metadata
 
 BATCH_CHUNKS: Final = 500
+ORPHAN_PATIENCE: Final = 24
+"""An orphan is condemned when it is so many times the grace old: a day by default, for one body."""
 COMPLETED_UPLOADS_KEPT: Final = timedelta(days=2)
 """How long a retry of a completion is told what the upload became."""
 _log = structlog.get_logger("lightningstor.sweeper")
@@ -31,10 +34,10 @@ _log = structlog.get_logger("lightningstor.sweeper")
 class SweepReport:
     """What one sweep did."""
 
-    garbage: int
-    """Chunks removed that had lost their last reference."""
+    removed: int
+    """Chunks whose files are gone now."""
     orphans: int
-    """Chunks removed that no row ever named."""
+    """Chunks condemned because no row ever named them; they are removed once the grace is over."""
 
 
 class Sweeper:
@@ -60,8 +63,10 @@ class Sweeper:
         while not stop.is_set():
             try:
                 report = await self.sweep()
-                if report.garbage or report.orphans:
-                    _log.info("swept", garbage=report.garbage, orphans=report.orphans)
+                if report.removed or report.orphans:
+                    _log.info("swept", removed=report.removed, orphans=report.orphans)
+            except Broken:
+                raise
             except StoreError as error:
                 _log.error("sweep failed", reason=str(error))
             try:
@@ -70,12 +75,12 @@ class Sweeper:
                 continue
 
     async def sweep(self) -> SweepReport:
-        """One pass over the garbage and over all files."""
-        garbage = await self._sweep_garbage()
-        orphans = await self._sweep_orphans()
+        """One pass over all files and over the garbage."""
+        orphans = await self._condemn_orphans()
+        removed = await self._sweep_garbage()
         before = self._clock() - COMPLETED_UPLOADS_KEPT
         await self._metadata.commit(lambda tx: tx.chunks.forget_completed(before))
-        return SweepReport(garbage=garbage, orphans=orphans)
+        return SweepReport(removed=removed, orphans=orphans)
 
     async def _sweep_garbage(self) -> int:
         before = self._clock() - timedelta(seconds=self._grace_seconds)
@@ -91,21 +96,20 @@ class Sweeper:
     async def _forget(self, chunks: list[bytes]) -> None:
         await self._metadata.commit(lambda tx: tx.chunks.forget(chunks))
 
-    async def _sweep_orphans(self) -> int:
-        removed = 0
+    async def _condemn_orphans(self) -> int:
+        condemned = 0
         batch: list[StoredChunk] = []
         async for stored in self._blobs.stored():
-            if stored.age_seconds >= self._grace_seconds:
+            if stored.age_seconds >= ORPHAN_PATIENCE * self._grace_seconds:
                 batch.append(stored)
             if len(batch) == BATCH_CHUNKS:
-                removed += await self._drop_unknown(batch)
+                condemned += await self._condemn(batch)
                 batch = []
-        return removed + await self._drop_unknown(batch)
+        return condemned + await self._condemn(batch)
 
-    async def _drop_unknown(self, batch: list[StoredChunk]) -> int:
-        """Remove those that neither a chunk's row nor a garbage row knows."""
+    async def _condemn(self, batch: list[StoredChunk]) -> int:
+        """Condemn those that no row knows."""
         if not batch:
             return 0
-        unknown = await self._metadata.read(lambda tx: tx.chunks.unknown([stored.id for stored in batch]))
-        await self._blobs.delete([(stored.id, stored.directory) for stored in batch if stored.id in unknown])
-        return len(unknown)
+        chunks = [(stored.id, stored.directory) for stored in batch]
+        return await self._metadata.commit(lambda tx: tx.chunks.condemn(chunks, self._clock()))

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lightningstor_server.service.core import Context
-from lightningstor_server.service.listing import Page, limited, next_start, walk
+from lightningstor_server.service.listing import Page, Position, limited, next_start, walk
 from lightningstor_server.service.operation import Route, Target, operation
-from lightningstor_server.service.uploads import owner_of, running_upload
+from lightningstor_server.service.uploads import ordinal_of, owner_of, running_upload
 from lightningstor_server.stores.metadata.base import StoredPart, Transaction, Upload
 from lightningstor_types.digests import NO_CHECKSUMS, Checksums
 from lightningstor_types.objects import CommonPrefix
@@ -75,14 +75,14 @@ async def list_multipart_uploads(ctx: Context, request: ListMultipartUploads) ->
     # without a key marker the upload marker is ignored (AWS, ListMultipartUploads)
     resumes = bool(key_marker and upload_marker)
 
-    async def work(tx: Transaction) -> tuple[list[Upload], Page]:
-        async def fetch(first: bytes, before: bytes | None, rows: int) -> Sequence[Upload]:
-            behind = upload_marker if resumes and first == key_marker.encode() else ""
-            return await tx.uploads.page(ctx.bucket.id, first=first, after_upload=behind, before=before, limit=rows)
+    # the marker's own key appears only where some of its uploads are still to come
+    start = (key_marker.encode(), ordinal_of(upload_marker)) if resumes else (next_start(key_marker, prefix, delimiter), -1)
 
-        # the marker's own key appears only where some of its uploads are still to come
-        start = key_marker.encode() if resumes else next_start(key_marker, prefix, delimiter)
-        return await walk(fetch, prefix=prefix, delimiter=delimiter, start=start, limit=limit)
+    async def work(tx: Transaction) -> tuple[list[Upload], Page]:
+        async def fetch(first: Position, before: bytes | None, rows: int) -> Sequence[Upload]:
+            return await tx.uploads.page(ctx.bucket.id, first=first[0], after=first[1], before=before, limit=rows)
+
+        return await walk(fetch, _behind, prefix=prefix, delimiter=delimiter, start=start, limit=limit)
 
     uploads, page = await ctx.metadata.read(work)
     owner = owner_of(ctx.caller.project)
@@ -113,3 +113,7 @@ async def list_multipart_uploads(ctx: Context, request: ListMultipartUploads) ->
         ),
         common_prefixes=tuple(CommonPrefix(prefix=rolled) for rolled in page.prefixes),
     )
+
+
+def _behind(upload: Upload) -> Position:
+    return upload.key.encode(), upload.ordinal

@@ -8,6 +8,7 @@ their own transaction, so that whichever commits first decides.
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -50,6 +51,7 @@ from lightningstor_types.tenants import Project
 from lightningstor_types.uploads import CompletedPart
 
 UPLOAD_ID_RANDOM_BYTES: Final = 24
+_ORDINAL: Final = re.compile(r"[0-9a-f]{1,15}")
 
 
 def owner_of(project: Project) -> Owner:
@@ -77,6 +79,12 @@ async def enter_part(tx: Transaction, bucket: Bucket, upload_id: str, part: Stor
     await tx.usage.add(bucket, Usage(uploads_bytes=part.size - (replaced.size if replaced else 0)))
 
 
+def ordinal_of(upload_id: str) -> int:
+    """The place of an upload among those of its key, which its id begins with; -1 for an id of another form."""
+    head = upload_id.partition("-")[0]
+    return int(head, 16) if _ORDINAL.fullmatch(head) else -1
+
+
 @operation(CreateMultipartUpload, Route("POST", Target.OBJECT, query=("uploads",)), rpc="ObjectService.StartUpload", action="s3:PutObject")
 async def create_multipart_upload(ctx: Context, request: CreateMultipartUpload) -> CreateMultipartUploadResult:
     """Begin an upload. AWS, CreateMultipartUpload."""
@@ -86,15 +94,17 @@ async def create_multipart_upload(ctx: Context, request: CreateMultipartUpload) 
         raise errors.InvalidRequest("The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.")
     if algorithm is not None:
         type_ = multipart_type(algorithm, type_)
-    upload_id = secrets.token_urlsafe(UPLOAD_ID_RANDOM_BYTES)
+    secret = secrets.token_urlsafe(UPLOAD_ID_RANDOM_BYTES)
 
-    async def work(tx: Transaction) -> None:
+    async def work(tx: Transaction) -> str:
+        ordinal = await next_revision(tx, ctx.bucket)
+        upload_id = f"{ordinal:x}-{secret}"
         await tx.uploads.create(
             Upload(
                 id=upload_id,
                 bucket=ctx.bucket.id,
                 key=request.key,
-                ordinal=await next_revision(tx, ctx.bucket),
+                ordinal=ordinal,
                 initiated=ctx.now(),
                 metadata=request.metadata,
                 storage_class=request.storage_class,
@@ -102,8 +112,9 @@ async def create_multipart_upload(ctx: Context, request: CreateMultipartUpload) 
                 checksum_type=type_,
             )
         )
+        return upload_id
 
-    await ctx.metadata.commit(work)
+    upload_id = await ctx.metadata.commit(work)
     return CreateMultipartUploadResult(
         bucket=request.bucket, key=request.key, upload_id=upload_id, checksum_algorithm=algorithm, checksum_type=type_
     )
@@ -305,7 +316,7 @@ async def _drop(tx: Transaction, bucket: Bucket, upload: Upload) -> None:
 
 async def drop_uploads(tx: Transaction, bucket: Bucket) -> None:
     """Give all uploads of a bucket up that were not completed."""
-    while uploads := await tx.uploads.page(bucket.id, first=b"", after_upload="", before=None, limit=LIST_MAX_KEYS):
+    while uploads := await tx.uploads.page(bucket.id, first=b"", after=-1, before=None, limit=LIST_MAX_KEYS):
         for upload in uploads:
             await _drop(tx, bucket, upload)
 

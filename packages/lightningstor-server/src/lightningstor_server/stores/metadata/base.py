@@ -94,8 +94,11 @@ class Buckets(Protocol):
     async def page(self, project: int, prefix: str, after: str, limit: int) -> Sequence[Bucket]:
         """The project's buckets behind `after`, by name."""
 
+    async def holds_versions(self, bucket: int) -> bool:
+        """Whether there is any version in it."""
+
     async def delete(self, bucket: int) -> bool:
-        """Remove it; False if it holds versions or running uploads."""
+        """Remove it, when it holds neither versions nor running uploads; False if it is gone already."""
 
     async def advance(self, bucket: int) -> int | None:
         """The bucket's next revision, which is this transaction's; None if the bucket is gone."""
@@ -137,7 +140,11 @@ class Bodies(Protocol):
         """Keep a small body in the metadata; returns its id."""
 
     async def add_chunks(self, chunks: Iterable[Chunk]) -> int:
-        """Enter new chunks and the body that they make; returns its id."""
+        """Enter new chunks and the body that they make; returns its id.
+
+        Raises:
+            Unavailable: one of them has been condemned as an orphan.
+        """
 
     async def add_pieces(self, pieces: Iterable[Piece], part_sizes: Sequence[int] = ()) -> int:
         """Make a body of pieces of chunks that are there; moves no bytes. Returns its id."""
@@ -170,8 +177,12 @@ class Chunks(Protocol):
     async def forget(self, chunks: Sequence[bytes]) -> None:
         """Remove the rows of garbage chunks whose files are gone."""
 
-    async def unknown(self, chunks: Sequence[bytes]) -> set[bytes]:
-        """Which of these no row knows."""
+    async def condemn(self, chunks: Sequence[tuple[bytes, str]], moment: datetime) -> int:
+        """Make garbage of those, given as (id, directory), that no row knows; returns how many.
+
+        A condemned chunk can no longer be entered, so that a write which comes late fails and
+        names no file that is about to go.
+        """
 
     async def forget_completed(self, before: datetime) -> None:
         """Remove the rows of uploads that were completed before then."""
@@ -198,10 +209,10 @@ class Uploads(Protocol):
     async def parts(self, upload: str, after: int = 0, limit: int = PART_NUMBER_MAX) -> Sequence[StoredPart]:
         """The parts with numbers above `after`, ascending."""
 
-    async def page(self, bucket: int, *, first: bytes, after_upload: str, before: bytes | None, limit: int) -> Sequence[Upload]:
-        """Uploads that are not complete with `first` <= key < `before`, by (key, order of creation).
+    async def page(self, bucket: int, *, first: bytes, after: int, before: bytes | None, limit: int) -> Sequence[Upload]:
+        """Uploads that are not complete with `first` <= key < `before`, by (key, ordinal).
 
-        With `after_upload`, those of the key `first` start behind that upload.
+        Those of the key `first` itself start behind the ordinal `after`; -1 is before all.
         """
 
 
@@ -308,7 +319,7 @@ class Metadata(Protocol):
 
         Raises:
             NoRoom: the medium is full; nothing was kept.
-            Unavailable: the engine did not answer in time; nothing was kept.
+            Unavailable: the engine did not answer in time; what was asked may still come about.
             Broken: the engine failed; this process must end.
         """
 

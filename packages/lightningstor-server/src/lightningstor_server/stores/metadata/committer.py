@@ -128,7 +128,7 @@ class Committer:
             StoreError: the transaction failed; nothing of it was kept.
         """
         if self._refusal is not None:
-            raise self._refusal
+            raise type(self._refusal)(*self._refusal.args)
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         self._queue.put(_Waiting(work, contextvars.copy_context(), loop, future))

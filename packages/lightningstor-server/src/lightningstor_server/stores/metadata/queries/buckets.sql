@@ -9,8 +9,8 @@ SELECT id, name, organisation, project, region, created, generation, labels FROM
 SELECT id, name, organisation, project, region, created, generation, labels FROM buckets
 WHERE project = $1 AND name > $2 AND substr(name, 1, length($3)) = $3
 ORDER BY name LIMIT $4
--- name: busy
-SELECT EXISTS (SELECT 1 FROM versions WHERE bucket = $1) OR EXISTS (SELECT 1 FROM uploads WHERE bucket = $1 AND completed IS NULL)
+-- name: holds_versions
+SELECT EXISTS (SELECT 1 FROM versions WHERE bucket = $1)
 -- name: delete
 DELETE FROM buckets WHERE id = $1 RETURNING id
 -- name: delete_completed_uploads

@@ -15,8 +15,6 @@ FROM uploads WHERE bucket = $1 AND completed IS NULL AND (key > $2 OR (key = $2 
 SELECT id, bucket, key, ordinal, initiated, storage_class, checksum_algorithm, checksum_type, meta, completed
 FROM uploads WHERE bucket = $1 AND completed IS NULL AND (key > $2 OR (key = $2 AND ordinal > $3)) AND key < $4
 ORDER BY key, ordinal LIMIT $5
--- name: ordinal
-SELECT ordinal FROM uploads WHERE id = $1
 -- name: part
 SELECT number, size, etag, sums, modified, body FROM parts WHERE upload = $1 AND number = $2
 -- name: put_part

@@ -14,7 +14,7 @@ from datetime import datetime
 from awscrt.checksums import crc32c
 
 from lightningstor_server.stores.blobs.base import Chunk, Piece
-from lightningstor_server.stores.errors import Corrupted, Missing
+from lightningstor_server.stores.errors import Corrupted, Missing, Unavailable
 from lightningstor_server.stores.metadata.base import Body
 from lightningstor_server.stores.metadata.database import Connection, Row
 from lightningstor_server.stores.metadata.records import to_micros
@@ -51,6 +51,8 @@ class SqlBodies:
         entered = list(chunks)
         for chunk in entered:
             values = (chunk.id, chunk.directory, chunk.length, chunk.block_sums, chunk.format)
+            if await self._connection.row(_BODIES["condemned"], (chunk.id,)):
+                raise Unavailable("a body took so long that its first chunks were taken for orphans")
             await self._connection.run(_BODIES["add_chunk"], values)
         return await self.add_pieces(Piece(chunk=chunk, offset=0, length=chunk.length) for chunk in entered)
 
@@ -124,14 +126,15 @@ class SqlChunks:
         for chunk in chunks:
             await self._connection.run(_BODIES["forget_garbage"], (chunk,))
 
-    async def unknown(self, chunks: Sequence[bytes]) -> set[bytes]:
-        """See `Chunks.unknown`."""
-        found = set()
-        for chunk in chunks:
+    async def condemn(self, chunks: Sequence[tuple[bytes, str]], moment: datetime) -> int:
+        """See `Chunks.condemn`."""
+        condemned = 0
+        for chunk, directory in chunks:
             row = await self._connection.row(_BODIES["known"], (chunk,))
             if row is None or not row[0]:
-                found.add(chunk)
-        return found
+                await self._connection.run(_BODIES["add_garbage"], (chunk, directory, to_micros(moment)))
+                condemned += 1
+        return condemned
 
     async def forget_completed(self, before: datetime) -> None:
         """See `Chunks.forget_completed`."""

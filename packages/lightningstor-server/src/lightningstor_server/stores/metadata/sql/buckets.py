@@ -49,11 +49,13 @@ class SqlBuckets:
         """See `Buckets.page`."""
         return [bucket_of(row) for row in await self._connection.rows(_BUCKETS["page"], (project, after, prefix, limit))]
 
+    async def holds_versions(self, bucket: int) -> bool:
+        """See `Buckets.holds_versions`."""
+        row = await self._connection.row(_BUCKETS["holds_versions"], (bucket,))
+        return row is not None and bool(row[0])
+
     async def delete(self, bucket: int) -> bool:
         """See `Buckets.delete`."""
-        busy = await self._connection.row(_BUCKETS["busy"], (bucket,))
-        if busy is None or busy[0]:
-            return False
         await self._connection.run(_BUCKETS["delete_completed_uploads"], (bucket,))
         await self._connection.run(_CONFIGURATION["close_usage"], (f"b{bucket}",))
         return await self._connection.row(_BUCKETS["delete"], (bucket,)) is not None

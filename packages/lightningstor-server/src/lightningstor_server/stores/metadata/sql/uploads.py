@@ -96,14 +96,10 @@ class SqlUploads:
         """See `Uploads.parts`."""
         return [_part_of(row) for row in await self._connection.rows(_UPLOADS["parts"], (upload, after, limit))]
 
-    async def page(self, bucket: int, *, first: bytes, after_upload: str, before: bytes | None, limit: int) -> Sequence[Upload]:
+    async def page(self, bucket: int, *, first: bytes, after: int, before: bytes | None, limit: int) -> Sequence[Upload]:
         """See `Uploads.page`."""
-        ordinal = -1
-        if after_upload:
-            row = await self._connection.row(_UPLOADS["ordinal"], (after_upload,))
-            ordinal = row[0] if row else -1
         if before is None:
-            rows = await self._connection.rows(_UPLOADS["page"], (bucket, first, ordinal, limit))
+            rows = await self._connection.rows(_UPLOADS["page"], (bucket, first, after, limit))
         else:
-            rows = await self._connection.rows(_UPLOADS["page_before"], (bucket, first, ordinal, before, limit))
+            rows = await self._connection.rows(_UPLOADS["page_before"], (bucket, first, after, before, limit))
         return [_upload_of(row) for row in rows]
