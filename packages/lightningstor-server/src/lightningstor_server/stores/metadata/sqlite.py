@@ -25,9 +25,9 @@ from lightningstor_server.stores.metadata.statements import migrations
 SQLITE_MINIMUM: Final = (3, 51, 3)
 """Older ones have the WAL-reset race between connections (sqlite.org, 2026-03-13)."""
 BUSY_TIMEOUT_MILLISECONDS: Final = 10_000
-CACHE_KIBIBYTES: Final = 16 << 10
-PAGE_BYTES: Final = 8 << 10
-"""A 4 KiB body stays within its leaf page, where 4 KiB pages would send it to an overflow page."""
+CACHE_KIBIBYTES: Final = 24 << 10
+PAGE_BYTES: Final = 16 << 10
+"""Three bodies of 4 KiB share a leaf page; 8 KiB pages hold one, and 4 KiB pages send each to an overflow page."""
 CACHED_STATEMENTS: Final = 200
 
 _PRAGMAS: Final[tuple[tuple[str, str | int, str | int], ...]] = (
