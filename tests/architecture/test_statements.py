@@ -12,7 +12,9 @@ import lightningstor_server.stores.metadata
 from lightningstor_server.stores.metadata.statements import migrations, statements
 
 FOLDER = Path(lightningstor_server.stores.metadata.__file__).parent
-STATEMENTS = [(path.stem, name, text) for path in sorted((FOLDER / "queries").glob("*.sql")) for name, text in statements(path.stem).items()]
+STATEMENTS = [
+    (path.stem, name, text) for path in sorted((FOLDER / "queries").glob("*.sql")) for name, text in statements(path.stem).items()
+]
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,8 @@ from faults.ledger import Ledger, Outcome, Value, content_of
 from faults.recovery import at_rest, sweep, verify
 from faults.s3client import BUCKET, Answer, S3Client
 from lightningstor_api.client import connect
+from lightningstor_server.stores.blobs.filesystem import FilesystemBlobs
+from lightningstor_server.stores.errors import NoRoom
 from lightningstor_types.errors import InsufficientStorage
 from lightningstor_types.names import BucketName, ObjectKey
 from lightningstor_types.operations.objects import PutObject
@@ -28,6 +30,7 @@ GRACE_SECONDS = 3
 SWEEP_SECONDS = 1
 OBJECT_BYTES = 1 << 20
 INLINE_BYTES = 8 << 10
+WRITERS = 4
 ROOM_SECONDS = 60.0
 ROOM_STEP_SECONDS = 0.25
 FILL_BYTES = 64 << 10
@@ -121,6 +124,32 @@ async def _assert_no_room_by_grpc(server: servers.Server) -> None:
         body = BytesStream(content_of("refused", OBJECT_BYTES))
         with pytest.raises(InsufficientStorage):
             await client.write_object(PutObject(bucket=BucketName(BUCKET), key=ObjectKey("refused"), body=body))
+
+
+async def test_the_reserve_is_kept_however_fast_writes_come(tmp_path: Path) -> None:
+    """Writes that come at once take of the reserve what was on its way when it was reached, and no more: deletes need the rest."""
+    with disk(tmp_path, "ext4", DISK_BYTES) as medium:
+        blobs = FilesystemBlobs(medium.folder / "chunks", worker="w", reserve_bytes=RESERVE_BYTES)
+        content = content_of("chunk", OBJECT_BYTES)
+
+        async def write_until_full() -> int:
+            for number in range(DISK_BYTES // OBJECT_BYTES):
+                try:
+                    await blobs.check_room(len(content))
+                except NoRoom:
+                    return number
+                writer = blobs.create()
+                await writer.append(content)
+                await writer.commit()
+            raise AssertionError("the disk does not get full")
+
+        try:
+            written = sum(await asyncio.gather(*(write_until_full() for _ in range(WRITERS))))
+            figures = os.statvfs(medium.folder)
+        finally:
+            await blobs.close()
+    assert written > 0
+    assert figures.f_bavail * figures.f_frsize >= RESERVE_BYTES - WRITERS * OBJECT_BYTES
 
 
 def test_a_disk_without_files_to_have_is_full_too(tmp_path: Path, config: Path, ledger: Ledger) -> None:

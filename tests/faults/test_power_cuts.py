@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 import textwrap
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from random import Random
 
@@ -98,7 +99,7 @@ class Trial:
         crowd.dying.set()
         self.medium.cut()
         time.sleep(self.draw.uniform(0, MOMENT_SECONDS))  # what is answered without power must not be a success
-        server.kill()
+        _kill(server)
         join(threads)
         self.ledger.seal()
         assert acknowledged, f"seed {SEED}: the clients do not get on: {self.ledger.violations}"
@@ -122,6 +123,15 @@ class Trial:
         figures = {str(what): count for what, count in self.ledger.counts.items()}
         seconds = round(time.monotonic() - started)
         print({"trial": name, "seed": SEED, **figures, "cuts": self.cuts, "violations": len(self.ledger.violations), "seconds": seconds})  # noqa: T201
+
+
+def _kill(server: servers.Server) -> None:
+    """SIGKILL to all of a server that may be ending by itself, since its disk failed."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        for pid in server.pids():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    server.stop()
 
 
 @contextmanager

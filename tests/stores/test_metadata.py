@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lightningstor_server.stores.blobs.base import BLOCK_SUM_BYTES, CHUNK_ID_BYTES, Chunk, Piece
-from lightningstor_server.stores.errors import Corrupted, Missing, NoRoom, StoreError
+from lightningstor_server.stores.errors import Corrupted, Missing, NoRoom, StoreError, Unavailable
 from lightningstor_server.stores.metadata.base import AccessKey, Metadata, StoredPart, Transaction, Upload, Version
 from lightningstor_server.stores.metadata.sqlite import SqliteWriter, open_memory, open_sqlite, prepare_sqlite
 from lightningstor_types.buckets import Bucket, Usage
@@ -187,6 +187,11 @@ def each(calls: Iterable[Callable[[Transaction], Awaitable[T]]]) -> Callable[[Tr
     return work
 
 
+async def condemned(metadata: Metadata, *chunks: bytes) -> int:
+    """How many of those were condemned, by a sweep of this moment."""
+    return await metadata.commit(lambda tx: tx.chunks.condemn([(chunk, "7") for chunk in chunks], datetime.now(UTC)))
+
+
 async def garbage(metadata: Metadata) -> list[tuple[bytes, str]]:
     """All garbage there is."""
     return sorted(await metadata.read(lambda tx: tx.chunks.garbage(LATER, 1000)))
@@ -232,17 +237,41 @@ async def test_buckets_are_paged_by_name(metadata: Metadata, project: Project) -
 
 
 async def test_a_bucket_that_holds_something_is_not_deleted(metadata: Metadata, bucket: Bucket) -> None:
-    """Versions and running uploads hold it; completed uploads do not."""
+    """Versions and parts of running uploads hold it, and stay where it is tried; completed uploads go with it."""
     await enter(metadata, bucket, ["k"])
-    assert not await metadata.commit(lambda tx: tx.buckets.delete(bucket.id))
+    with pytest.raises(StoreError):
+        await metadata.commit(lambda tx: tx.buckets.delete(bucket.id))
     version = await metadata.read(lambda tx: tx.versions.current(bucket.id, "k"))
     assert version is not None
     await metadata.commit(lambda tx: tx.versions.remove(bucket.id, version))
     await metadata.commit(lambda tx: tx.uploads.create(make_upload(bucket, "u")))
-    assert not await metadata.commit(lambda tx: tx.buckets.delete(bucket.id))
+    await metadata.commit(lambda tx: tx.uploads.put_part("u", make_part(1, 1)))
+    with pytest.raises(StoreError):
+        await metadata.commit(lambda tx: tx.buckets.delete(bucket.id))
+    assert await metadata.read(lambda tx: tx.buckets.find(NAMESPACE, bucket.name)) == bucket
+    assert await metadata.read(lambda tx: tx.uploads.parts("u")) == [make_part(1, 1)]
     await metadata.commit(lambda tx: tx.uploads.complete("u", "{}", NOW))
     assert await metadata.commit(lambda tx: tx.buckets.delete(bucket.id))
     assert await metadata.read(lambda tx: tx.buckets.find(NAMESPACE, bucket.name)) is None
+    assert await metadata.read(lambda tx: tx.uploads.get(bucket.id, "k", "u")) is None
+
+
+async def test_a_bucket_tells_whether_it_holds_versions(metadata: Metadata, project: Project, bucket: Bucket) -> None:
+    """Its own alone, and no uploads."""
+
+    async def held(of: Bucket) -> bool:
+        return await metadata.read(lambda tx: tx.buckets.holds_versions(of.id))
+
+    other = await made(metadata, project, "second")
+    await metadata.commit(lambda tx: tx.uploads.create(make_upload(bucket, "u")))
+    assert not await held(bucket)
+    await enter(metadata, bucket, ["k"])
+    assert await held(bucket)
+    assert not await held(other)
+    version = await metadata.read(lambda tx: tx.versions.current(bucket.id, "k"))
+    assert version is not None
+    await metadata.commit(lambda tx: tx.versions.remove(bucket.id, version))
+    assert not await held(bucket)
 
 
 async def test_nothing_is_done_to_a_bucket_that_is_gone(metadata: Metadata, bucket: Bucket) -> None:
@@ -446,7 +475,7 @@ async def test_a_chunk_belongs_to_every_body_with_a_piece_of_it(metadata: Metada
     assert await garbage(metadata) == [(own.id, "2")]
     await metadata.commit(lambda tx: tx.bodies.release(third))
     assert await garbage(metadata) == [(own.id, "2")]
-    assert await metadata.read(lambda tx: tx.chunks.unknown([shared.id])) == set()
+    assert await condemned(metadata, shared.id) == 0
     await metadata.commit(lambda tx: tx.bodies.release(second))
     assert await garbage(metadata) == sorted([(own.id, "2"), (shared.id, "1")])
 
@@ -476,19 +505,54 @@ async def test_a_chunk_that_is_released_and_taken_in_one_transaction_stays(metad
 
 
 async def test_garbage_is_told_by_age_and_forgotten_by_name(metadata: Metadata) -> None:
-    """Nothing younger than `before`, at most `limit`; what is forgotten is unknown, and nothing else is."""
+    """Nothing younger than `before`, at most `limit`; what is forgotten is garbage no more, and all else still is."""
     chunks = [make_chunk() for _ in range(3)]
     id_ = await metadata.commit(lambda tx: tx.bodies.add_chunks(chunks))
-    stranger = os.urandom(CHUNK_ID_BYTES)
-    names = [*(chunk.id for chunk in chunks), stranger]
-    assert await metadata.read(lambda tx: tx.chunks.unknown(names)) == {stranger}
+    assert await garbage(metadata) == []
     await metadata.commit(lambda tx: tx.bodies.release(id_))
     assert await metadata.read(lambda tx: tx.chunks.garbage(datetime.now(UTC) - timedelta(minutes=1), 10)) == []
     assert len(await metadata.read(lambda tx: tx.chunks.garbage(LATER, 2))) == 2
-    assert await metadata.read(lambda tx: tx.chunks.unknown(names)) == {stranger}
-    await metadata.commit(lambda tx: tx.chunks.forget([chunks[0].id, stranger]))
-    assert await metadata.read(lambda tx: tx.chunks.unknown(names)) == {stranger, chunks[0].id}
-    assert len(await garbage(metadata)) == 2
+    assert await garbage(metadata) == sorted((chunk.id, chunk.directory) for chunk in chunks)
+    await metadata.commit(lambda tx: tx.chunks.forget([chunks[0].id, os.urandom(CHUNK_ID_BYTES)]))
+    assert await garbage(metadata) == sorted((chunk.id, chunk.directory) for chunk in chunks[1:])
+
+
+async def test_only_what_no_row_knows_is_condemned(metadata: Metadata) -> None:
+    """Neither an owned chunk nor one that is garbage already, whose age stays; the others become garbage of that moment."""
+    owned, dropped = make_chunk(), make_chunk()
+    await metadata.commit(lambda tx: tx.bodies.add_chunks([owned]))
+    body = await metadata.commit(lambda tx: tx.bodies.add_chunks([dropped]))
+    await metadata.commit(lambda tx: tx.bodies.release(body))
+    stranger = os.urandom(CHUNK_ID_BYTES)
+    named = [(owned.id, owned.directory), (dropped.id, dropped.directory), (stranger, "3")]
+    moment = datetime.now(UTC) + timedelta(days=1)
+    assert await metadata.commit(lambda tx: tx.chunks.condemn(named, moment)) == 1
+    assert await metadata.commit(lambda tx: tx.chunks.condemn(named, moment)) == 0
+    assert await garbage(metadata) == sorted([(dropped.id, dropped.directory), (stranger, "3")])
+    assert await metadata.read(lambda tx: tx.chunks.garbage(moment, 10)) == [(dropped.id, dropped.directory)]
+    assert len(await metadata.read(lambda tx: tx.chunks.garbage(moment + timedelta(microseconds=1), 10))) == 2
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+async def test_a_condemned_chunk_is_never_entered(metadata: Metadata, place: int) -> None:
+    """Whichever of a body's chunks it is: nothing of that body is kept, and the others can still be entered."""
+    chunks = [make_chunk() for _ in range(3)]
+    assert await condemned(metadata, chunks[place].id) == 1
+    with pytest.raises(Unavailable):
+        await metadata.commit(lambda tx: tx.bodies.add_chunks(chunks))
+    assert await garbage(metadata) == [(chunks[place].id, "7")]
+    others = [chunk for chunk in chunks if chunk is not chunks[place]]
+    await metadata.commit(lambda tx: tx.bodies.add_chunks(others))
+
+
+async def test_a_condemned_chunk_is_not_entered_when_its_file_is_gone(metadata: Metadata) -> None:
+    """A write may be later than both sweeps, that which condemned its chunk and that which removed it: it must name no missing file."""
+    chunk = make_chunk()
+    assert await condemned(metadata, chunk.id) == 1
+    await metadata.commit(lambda tx: tx.chunks.forget([chunk.id]))
+    with pytest.raises(Unavailable):
+        await metadata.commit(lambda tx: tx.bodies.add_chunks([chunk]))
+    assert await garbage(metadata) == []
 
 
 # -- uploads
@@ -537,7 +601,7 @@ async def test_a_completed_upload_keeps_its_answer(metadata: Metadata, bucket: B
     assert found == make_upload(bucket, "u", completed="the answer")
     assert await metadata.read(lambda tx: tx.uploads.parts("u")) == []
     assert len(await metadata.read(lambda tx: tx.uploads.parts("v"))) == 1
-    listed = await metadata.read(lambda tx: tx.uploads.page(bucket.id, first=b"", after_upload="", before=None, limit=9))
+    listed = await metadata.read(lambda tx: tx.uploads.page(bucket.id, first=b"", after=-1, before=None, limit=9))
     assert [upload.id for upload in listed] == ["v"]
     await metadata.commit(lambda tx: tx.chunks.forget_completed(NOW))
     assert await metadata.read(lambda tx: tx.uploads.get(bucket.id, "k", "u")) is not None
@@ -558,23 +622,23 @@ async def test_a_deleted_upload_takes_its_parts_with_it(metadata: Metadata, buck
 
 
 async def test_uploads_are_paged_by_key_and_then_by_age(metadata: Metadata, bucket: Bucket) -> None:
-    """Within [first, before); with `after_upload` those of the first key go on behind it."""
-    entered = [("z", "a"), ("y", "b"), ("x", "b"), ("w", "b"), ("v", "c")]
-    uploads = [make_upload(bucket, name, key, ordinal) for ordinal, (name, key) in enumerate(entered, 1)]
+    """Within [first, before); with `after` those of the first key go on behind that ordinal, be it an upload's or not."""
+    entered = [("z", "a", 9), ("y", "b", 2), ("x", "b", 3), ("w", "b", 5), ("v", "c", 1)]
+    uploads = [make_upload(bucket, name, key, ordinal) for name, key, ordinal in reversed(entered)]
     await metadata.commit(each([lambda tx, u=upload: tx.uploads.create(u) for upload in uploads]))
 
-    async def page(first: str, after: str = "", before: str | None = None, limit: int = 10) -> str:
+    async def page(first: str, after: int = -1, before: str | None = None, limit: int = 10) -> str:
         end = None if before is None else before.encode()
-        found = await metadata.read(
-            lambda tx: tx.uploads.page(bucket.id, first=first.encode(), after_upload=after, before=end, limit=limit)
-        )
+        found = await metadata.read(lambda tx: tx.uploads.page(bucket.id, first=first.encode(), after=after, before=end, limit=limit))
         return "".join(upload.id for upload in found)
 
     assert await page("") == "zyxwv"
     assert await page("b") == "yxwv"
-    assert await page("b", "y") == "xwv"
-    assert await page("b", "y", "c") == "xw"
-    assert await page("b", "w", limit=1) == "v"
+    assert await page("b", 2) == "xwv"
+    assert await page("b", 4) == "wv"
+    assert await page("b", 2, "c") == "xw"
+    assert await page("b", 5, limit=1) == "v"
+    assert await page("aa", 7) == "yxwv"
     assert await page("", before="b") == "z"
     assert await page("", limit=2) == "zy"
 
@@ -682,7 +746,7 @@ async def test_work_that_raises_leaves_no_trace(metadata: Metadata, bucket: Buck
     with pytest.raises(OwnError):
         await metadata.commit(work)
     assert await metadata.read(lambda tx: tx.versions.current(bucket.id, "k")) is None
-    assert await metadata.read(lambda tx: tx.chunks.unknown([chunk.id])) == {chunk.id}
+    assert await condemned(metadata, chunk.id) == 1, "no row knows it"
     assert await metadata.read(lambda tx: tx.usage.of(bucket)) == (Usage(), Usage(), Usage())
     assert await metadata.read(lambda tx: tx.configuration.get("x")) is None
     assert await metadata.commit(lambda tx: tx.buckets.advance(bucket.id)) == 1

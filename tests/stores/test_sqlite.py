@@ -337,7 +337,7 @@ def test_two_processes_commit_into_one_database(path: Path) -> None:
     finally:
         for process in processes:
             process.kill()
-            process.wait(PROCESS_SECONDS)
+            process.communicate(timeout=PROCESS_SECONDS)  # closes its pipes, too
     connection = SqliteConnection(path)
     expected = {"left": COMMITS, "right": COMMITS, "both": 2 * COMMITS, "generation": 1 + 2 * COMMITS}
     for name, total in expected.items():

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+
 from lightningstor_server import bootstrap
 from lightningstor_server.auth.vault import Vault, secret_context
 from lightningstor_server.bootstrap import Bootstrap, load_bootstrap
@@ -172,7 +173,7 @@ def test_a_wrong_declaration_is_named(tmp_path: Path, old: str, new: str, named:
     with pytest.raises(ConfigError) as caught:
         declared(tmp_path, DECLARED.replace(old, new))
     assert caught.value.key == named
-    assert "secret\"" not in str(caught.value)
+    assert 'secret"' not in str(caught.value)
 
 
 def test_declared_secrets_do_not_show(tmp_path: Path) -> None:

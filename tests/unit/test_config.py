@@ -7,6 +7,7 @@ from pathlib import Path
 
 import attrs
 import pytest
+
 from lightningstor_server import documents
 from lightningstor_server.config import Config, ConfigError, Limits, ObjectOwnership, load_config
 from lightningstor_types.tenants import BucketNamespace

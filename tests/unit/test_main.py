@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+
 from lightningstor_server import __version__, startup
 from lightningstor_server.__main__ import main
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
+
 from lightningstor_server.admin.metrics import Collection
 from lightningstor_server.telemetry import Metrics, configure_logging, logger
 

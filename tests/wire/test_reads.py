@@ -76,6 +76,23 @@ async def test_an_empty_object_has_no_ranges(ask: Ask, range_: str) -> None:
     assert (await ask("GET", "/bucket/empty", ("range", "nonsense"))).status == 200
 
 
+@pytest.mark.parametrize("class_", [None, "STANDARD", "STANDARD_IA", "ONEZONE_IA"])
+async def test_the_storage_class_is_told(ask: Ask, class_: str | None) -> None:
+    """Unless it is STANDARD (AWS, GetObject: x-amz-storage-class)."""
+    headers = () if class_ is None else (("x-amz-storage-class", class_),)
+    assert (await ask("PUT", "/bucket/classed", *headers, body=TEN)).status == 200
+    for method in ("GET", "HEAD"):
+        told = (await ask(method, "/bucket/classed")).headers.get("x-amz-storage-class")
+        assert told == (None if class_ in {None, "STANDARD"} else class_)
+
+
+async def test_the_type_of_bytes_that_nobody_named(ask: Ask) -> None:
+    """AWS: binary/octet-stream."""
+    assert (await ask("PUT", "/bucket/untyped", body=TEN)).status == 200
+    for method in ("GET", "HEAD"):
+        assert (await ask(method, "/bucket/untyped")).headers["content-type"] == "binary/octet-stream"
+
+
 async def test_part_numbers(ask: Ask) -> None:
     """Part 1 of an object that has no parts is all of it, told as a range; another part is not there."""
     response = await ask("GET", "/bucket/ten?partNumber=1")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import botocore.session
 import pytest
+from attrs import evolve
 
 from asgi import Request
 from faces import Rig
@@ -90,6 +92,72 @@ async def test_a_copy_that_was_signed(rig: Rig) -> None:
     request = Request(method="PUT", path=b"/bucket/copy").with_headers(("x-amz-copy-source", "/bucket/secret")).with_body(b"")
     for signed in (rig.alpha.owner.header(request), rig.alpha.owner.presigned(request)):
         assert (await rig.send(signed)).status == 200
+
+
+HOISTED = {"x-amz-meta-a": "one two", "X-Amz-Meta-B": "1", "x-amz-storage-class": "STANDARD_IA"}
+
+
+async def test_hoisted_headers(rig: Rig) -> None:
+    """Presigners put `x-amz-*` headers into the query, which is signed: they count as the headers that they are."""
+    query = urlencode(HOISTED, quote_via=quote).encode()
+    request = Request(method="PUT", path=b"/bucket/hoisted", query=query).with_body(b"body")
+    assert (await rig.send(rig.alpha.owner.presigned(request))).status == 200
+    told = (await rig.ask("HEAD", "/bucket/hoisted")).headers
+    assert (told["x-amz-meta-a"], told["x-amz-meta-b"], told["x-amz-storage-class"]) == ("one two", "1", "STANDARD_IA")
+    copy = Request(method="PUT", path=b"/bucket/copy", query=b"x-amz-copy-source=%2Fbucket%2Fhoisted")
+    assert b"<CopyObjectResult" in (await rig.send(rig.alpha.owner.presigned(copy))).body
+    assert (await rig.ask("GET", "/bucket/copy")).body == b"body"
+
+
+@pytest.mark.parametrize("value", ["ä", "\u2603"], ids=ascii)
+async def test_hoisted_headers_are_utf_8(rig: Rig, value: str) -> None:
+    """As those that come as headers, and told in the same way; the two together agree."""
+    header = ("x-amz-meta-a", value.encode().decode("latin-1"))
+    plain = Request(method="PUT", path=b"/bucket/header").with_headers(header).with_body(b"body")
+    assert (await rig.send(rig.alpha.owner.header(plain))).status == 200
+    told = (await rig.ask("HEAD", "/bucket/header")).headers["x-amz-meta-a"]
+    query = f"x-amz-meta-a={quote(value)}".encode()
+    hoisted = Request(method="PUT", path=b"/bucket/hoisted", query=query).with_body(b"body")
+    for request in (hoisted, hoisted.with_headers(header)):
+        assert (await rig.send(rig.alpha.owner.presigned(request))).status == 200
+        assert (await rig.ask("HEAD", "/bucket/hoisted")).headers["x-amz-meta-a"] == told
+
+
+async def test_hoisted_headers_that_changed(rig: Rig) -> None:
+    """They are covered by the signature as any parameter is; added to a signed query they break it."""
+    before = rig.dump()
+    signed = rig.alpha.owner.presigned(Request(method="PUT", path=b"/bucket/key", query=b"x-amz-meta-a=one").with_body(b"body"))
+    for query in (
+        signed.query.replace(b"x-amz-meta-a=one", b"x-amz-meta-a=two"),
+        signed.query.replace(b"x-amz-meta-a=one&", b""),
+        signed.query + b"&x-amz-copy-source=%2Fbucket%2Fsecret",
+    ):
+        assert query != signed.query
+        assert (await rig.send(evolve(signed, query=query))).status == 403
+    assert rig.dump() == before
+
+
+async def test_hoisted_headers_that_contradict(rig: Rig) -> None:
+    """A header of that name that says otherwise is InvalidArgument, signed or not; one that says the same is none the worse."""
+    before = rig.dump()
+    plain = Request(method="PUT", path=b"/bucket/key", query=b"x-amz-meta-a=one").with_body(b"body")
+    for request in (
+        plain.with_headers(("x-amz-meta-a", "two")),
+        evolve(plain, query=b"x-amz-meta-a=one&X-Amz-Meta-A=two"),
+    ):
+        response = await rig.send(rig.alpha.owner.presigned(request))
+        assert (response.status, b"<Code>InvalidArgument</Code>" in response.body) == (400, True)
+    unsigned = rig.alpha.owner.presigned(plain).with_headers(("x-amz-meta-a", "one"))
+    assert (await rig.send(unsigned)).status == 403
+    assert rig.dump() == before
+    assert (await rig.send(rig.alpha.owner.presigned(plain.with_headers(("x-amz-meta-a", "one"))))).status == 200
+
+
+async def test_a_query_that_signs_nothing_hoists_nothing(rig: Rig) -> None:
+    """Of a request that is signed in its header the query is the query."""
+    request = Request(method="PUT", path=b"/bucket/plain", query=b"x-amz-meta-a=one").with_body(b"body")
+    assert (await rig.send(rig.alpha.owner.header(request))).status == 200
+    assert "x-amz-meta-a" not in (await rig.ask("HEAD", "/bucket/plain")).headers
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "POST", "HEAD"])

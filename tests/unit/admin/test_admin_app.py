@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from lightningstor_server.admin.app import build
 
 
@@ -27,7 +28,7 @@ async def get(path: str, *, ready: bool = True) -> tuple[int, dict[bytes, bytes]
     ("path", "ready", "status"),
     [("live", False, 200), ("live", True, 200), ("ready", False, 503), ("ready", True, 200)],
 )
-async def test_health_tells_live_from_ready(path: str, ready: bool, status: int) -> None:
+async def test_health_tells_live_from_ready(path: str, status: int, *, ready: bool) -> None:
     """`live` always answers 200; `ready` 503 until requests can be sent."""
     assert (await get(f"/health/{path}", ready=ready))[0] == status
 

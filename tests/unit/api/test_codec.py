@@ -14,6 +14,7 @@ import pytest
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message_factory import GetMessageClass
 from google.protobuf.timestamp_pb2 import Timestamp
+
 from lightningstor_api.codec import decoder, encoder, is_stream, parsed
 from lightningstor_api.methods import METHODS
 from lightningstor_api.v1 import bucket_service_pb2, object_service_pb2, types_pb2, uploads_pb2

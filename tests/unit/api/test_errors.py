@@ -5,6 +5,7 @@ from __future__ import annotations
 import grpc
 import pytest
 from grpc import aio
+
 from lightningstor_api.errors import DETAIL_MAX_CHARACTERS, FOREIGN, STATUS_CODES, from_rpc_error, to_status
 from lightningstor_types import errors
 from lightningstor_types.errors import Kind, StorError

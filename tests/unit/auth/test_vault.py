@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from lightningstor_server.auth.vault import Vault, VaultError, default_key_file, open_vault
 
 KEY = bytes(range(32))

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from attrs import define, field, frozen
 from grpc import aio
+
 from lightningstor_api.client import Client, connect
 from lightningstor_api.methods import METHODS
 from lightningstor_server.rpc.binding import Binding, bind
@@ -58,7 +59,7 @@ class FakeService:
         self.calls.append((operation.name, request, caller, request_id))
         return await self.answers[operation.input](request)
 
-    def known_error(self, error: Exception, where: str, request_id: str) -> StorError:
+    def known_error(self, error: Exception, where: str, request_id: str) -> StorError:  # noqa: ARG002 - the service's own signature
         """A StorError as it is; anything else is noted."""
         if isinstance(error, StorError):
             return error

@@ -11,6 +11,7 @@ import pytest
 from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
 from lightningstor_api.client import Client
 from lightningstor_api.errors import from_rpc_error
 from lightningstor_api.methods import METHODS

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from attrs import frozen
+
 from lightningstor_api.signing import Signer
 from lightningstor_server.rpc.callers import Callers
 from lightningstor_types import errors

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+
 from lightningstor_api import client as client_module
 from lightningstor_api.chunks import CHUNK_BYTES, pieces
 from lightningstor_api.client import Client, connect
@@ -16,8 +17,8 @@ from lightningstor_types import errors
 from lightningstor_types.digests import NO_CHECKSUMS, Checksums, ETag
 from lightningstor_types.names import BucketName, ObjectKey
 from lightningstor_types.objects import Object
-from lightningstor_types.operations.common import Empty
 from lightningstor_types.operations.buckets import DeleteBucket, ListBuckets
+from lightningstor_types.operations.common import Empty
 from lightningstor_types.operations.objects import (
     DeleteObject,
     DeleteObjectResult,

@@ -157,8 +157,8 @@ class Rig:
     async def is_tidy(self) -> bool:
         """Whether, after a sweep, exactly the chunks are stored that the metadata know."""
         await self.sweep()
-        stored = await self.chunks()
-        unknown = await self.metadata.read(lambda tx: tx.chunks.unknown(sorted(stored)))
+        stored = [(chunk.id, chunk.directory) async for chunk in self.blobs.stored()]
+        unknown = await self.metadata.commit(lambda tx: tx.chunks.condemn(stored, FAR_FUTURE))
         return not unknown and not await self.garbage()
 
     async def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any, Final
@@ -11,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lightningstor_server.service.listing import FIRST_LOOK_ROWS, after, next_start, past, walk
+from lightningstor_server.service.listing import FIRST_LOOK_ROWS, Position, after, next_start, past, walk
+from lightningstor_server.service.uploads import UPLOAD_ID_RANDOM_BYTES, ordinal_of
 from lightningstor_types import errors
 from lightningstor_types.names import LIST_MAX_KEYS
 from lightningstor_types.objects import StorageClass
@@ -19,6 +21,8 @@ from unit.service.rig import Rig, make_rig
 
 KEYS = st.lists(st.text(st.sampled_from("ab/-\x00\U0001f600"), min_size=1, max_size=7), unique=True, max_size=40)
 """Few characters, so that prefixes and delimiters meet."""
+REPEATED = st.lists(st.text(st.sampled_from("ab/"), min_size=1, max_size=3), max_size=40)
+"""Keys that are there several times, as those of uploads may be."""
 PREFIXES = st.text(st.sampled_from("ab/"), max_size=3)
 DELIMITERS = st.sampled_from(["", "/", "//", "a/", "-", "b", "\x00", "\U0001f600", "ab/"])
 LIMITS = st.integers(1, 9)
@@ -31,29 +35,40 @@ class Keyed:
     """What a walk needs of an entry."""
 
     key: str
+    ordinal: int = 0
+
+
+def behind(entry: Keyed) -> Position:
+    """Where a walk goes on behind an entry."""
+    return entry.key.encode(), entry.ordinal
 
 
 @attrs.define
 class Table:
     """An index that counts what is fetched from it."""
 
-    keys: list[bytes]
+    entries: list[Position]
     rows: int = 0
     looks: int = 0
     fetched: set[bytes] = attrs.field(factory=set)
 
     @classmethod
     def of(cls, keys: Sequence[str]) -> Table:
-        """In the order of the bytes."""
-        return cls(sorted(key.encode() for key in keys))
+        """In the order of the bytes; a key that is there several times has several entries, at every other ordinal."""
+        counts: Counter[bytes] = Counter()
+        entries = []
+        for key in sorted(key.encode() for key in keys):
+            entries.append((key, 2 * counts[key]))
+            counts[key] += 1
+        return cls(entries)
 
-    async def fetch(self, first: bytes, before: bytes | None, limit: int) -> Sequence[Keyed]:
+    async def fetch(self, first: Position, before: bytes | None, limit: int) -> Sequence[Keyed]:
         """See `listing.Fetch`."""
-        found = [key for key in self.keys if first <= key and (before is None or key < before)][:limit]
+        found = [entry for entry in self.entries if entry > first and (before is None or entry[0] < before)][:limit]
         self.rows += len(found)
         self.looks += 1
-        self.fetched.update(found)
-        return [Keyed(key.decode()) for key in found]
+        self.fetched.update(key for key, _ in found)
+        return [Keyed(key.decode(), ordinal) for key, ordinal in found]
 
 
 def model(keys: Sequence[str], prefix: str, delimiter: str, start: bytes = b"") -> list[tuple[str, str]]:
@@ -86,7 +101,7 @@ def joined(results: Sequence[Any]) -> list[tuple[str, str]]:
 async def test_a_walk_is_the_beginning_of_the_whole(keys: list[str], prefix: str, delimiter: str, limit: int, marker: str) -> None:
     """From any start: as many entries as were asked for, and whether more follow."""
     start, table = marker.encode(), Table.of(keys)
-    entries, page = await walk(table.fetch, prefix=prefix, delimiter=delimiter, start=start, limit=limit)
+    entries, page = await walk(table.fetch, behind, prefix=prefix, delimiter=delimiter, start=(start, -1), limit=limit)
     whole = model(keys, prefix, delimiter, start)
     found = [("key", item.key) for item in entries] + [("prefix", rolled) for rolled in page.prefixes]
     assert sorted(found, key=lambda entry: entry[1].encode()) == whole[:limit]
@@ -103,7 +118,7 @@ async def test_pages_of_a_walk_make_up_the_whole(keys: list[str], prefix: str, d
     gathered: list[tuple[str, str]] = []
     start, table = b"", Table.of(keys)
     for _ in range(PAGES_MAX):
-        entries, page = await walk(table.fetch, prefix=prefix, delimiter=delimiter, start=start, limit=limit)
+        entries, page = await walk(table.fetch, behind, prefix=prefix, delimiter=delimiter, start=(start, -1), limit=limit)
         found = [("key", item.key) for item in entries] + [("prefix", rolled) for rolled in page.prefixes]
         gathered += sorted(found, key=lambda entry: entry[1].encode())
         if not page.truncated:
@@ -112,10 +127,31 @@ async def test_pages_of_a_walk_make_up_the_whole(keys: list[str], prefix: str, d
     assert gathered == model(keys, prefix, delimiter)
 
 
+@settings(max_examples=200, deadline=None)
+@given(keys=REPEATED, prefix=PREFIXES, delimiter=DELIMITERS, limit=LIMITS)
+async def test_entries_of_one_key_are_walked_one_by_one(keys: list[str], prefix: str, delimiter: str, limit: int) -> None:
+    """A page may end between two of them, and the next goes on behind the last one: none is shown twice, none is left out."""
+    gathered: list[Position] = []
+    prefixes: list[str] = []
+    start, table = (b"", -1), Table.of(keys)
+    for _ in range(PAGES_MAX):
+        entries, page = await walk(table.fetch, behind, prefix=prefix, delimiter=delimiter, start=start, limit=limit)
+        gathered += map(behind, entries)
+        prefixes += page.prefixes
+        if not page.truncated:
+            break
+        assert len(page) == limit
+        ends_in_entry = bool(entries) and entries[-1].key == page.last
+        start = behind(entries[-1]) if ends_in_entry else (next_start(page.last, prefix, delimiter), -1)
+    whole = model(keys, prefix, delimiter)
+    assert gathered == [entry for entry in table.entries if ("key", entry[0].decode()) in whole]
+    assert [("prefix", rolled) for rolled in prefixes] == [entry for entry in whole if entry[0] == "prefix"]
+
+
 async def test_a_walk_of_nothing_asks_for_nothing() -> None:
     """A page of no entries is empty and not truncated (AWS, max-keys=0)."""
     table = Table.of(["a", "b"])
-    entries, page = await walk(table.fetch, prefix="", delimiter="", start=b"", limit=0)
+    entries, page = await walk(table.fetch, behind, prefix="", delimiter="", start=(b"", -1), limit=0)
     assert (entries, len(page), page.truncated, table.looks) == ([], 0, False, 0)
 
 
@@ -124,7 +160,7 @@ async def test_keys_below_a_prefix_are_skipped(below: int) -> None:
     """However many there are: one look at each prefix, of FIRST_LOOK_ROWS rows, and none at what lies behind those."""
     keys = [f"{folder}/{number:05}" for folder in "abcdefgh" for number in range(below)] + ["z"]
     table = Table.of(keys)
-    _, page = await walk(table.fetch, prefix="", delimiter="/", start=b"", limit=LIST_MAX_KEYS)
+    _, page = await walk(table.fetch, behind, prefix="", delimiter="/", start=(b"", -1), limit=LIST_MAX_KEYS)
     assert page.prefixes == [f"{folder}/" for folder in "abcdefgh"]
     assert table.looks <= len(page) + 1
     assert table.rows <= (len(page) + 1) * FIRST_LOOK_ROWS
@@ -137,7 +173,7 @@ async def test_a_page_costs_what_it_shows() -> None:
     for delimiter, factor in (("", 1), ("/", 2)):
         for limit in (1, 10, LIST_MAX_KEYS):
             table = Table.of(keys)
-            entries, page = await walk(table.fetch, prefix="", delimiter=delimiter, start=b"", limit=limit)
+            entries, page = await walk(table.fetch, behind, prefix="", delimiter=delimiter, start=(b"", -1), limit=limit)
             assert (len(entries), page.truncated) == (limit, True)
             assert table.rows <= factor * limit + FIRST_LOOK_ROWS
             assert table.looks == 1 or delimiter
@@ -147,7 +183,7 @@ async def test_keys_and_prefixes_by_turns() -> None:
     """A bucket of folders with a file between each two costs a look for each folder, not for each key of it."""
     keys = [f"{number:03}{kind}" for number in range(50) for kind in ("", *(f"/{below:02}" for below in range(80)))]
     table = Table.of(keys)
-    entries, page = await walk(table.fetch, prefix="", delimiter="/", start=b"", limit=LIST_MAX_KEYS)
+    entries, page = await walk(table.fetch, behind, prefix="", delimiter="/", start=(b"", -1), limit=LIST_MAX_KEYS)
     assert (len(entries), len(page.prefixes), page.truncated) == (50, 50, False)
     assert table.looks <= 51
 
@@ -310,6 +346,23 @@ async def test_a_marker_that_was_aborted_shows_nothing_twice(rig: Rig) -> None:
     await rig.call("AbortMultipartUpload", key="k", upload_id=begun[1])
     second = await rig.call("ListMultipartUploads", key_marker=first.next_key_marker, upload_id_marker=first.next_upload_id_marker)
     assert [item.upload_id for item in second.uploads] == begun[2:]
+
+
+@pytest.mark.parametrize("marker", ["x", "-", "zz-1", "\u2603", "fffffffffffffffffff-a", "-1-a"])
+async def test_an_upload_marker_of_another_form_comes_before_all(rig: Rig, marker: str) -> None:
+    """It is none of the key's uploads, so all of them are still to come; it breaks nothing."""
+    begun = [await rig.start("k") for _ in range(2)]
+    assert ordinal_of(marker) == -1
+    found = await rig.call("ListMultipartUploads", key_marker="k", upload_id_marker=marker)
+    assert [item.upload_id for item in found.uploads] == begun
+
+
+async def test_an_upload_id_tells_its_place(rig: Rig) -> None:
+    """It begins with the revision of the bucket that began it; the rest cannot be guessed."""
+    begun = [await rig.start("k") for _ in range(20)]
+    assert [ordinal_of(upload) for upload in begun] == list(range(1, 21))
+    assert len({upload.partition("-")[2] for upload in begun}) == 20
+    assert all(len(upload.partition("-")[2]) * 3 // 4 >= UPLOAD_ID_RANDOM_BYTES for upload in begun)
 
 
 async def test_a_key_marker_alone_leaves_its_key_out(rig: Rig) -> None:

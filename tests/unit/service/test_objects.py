@@ -15,19 +15,20 @@ from lightningstor_server.stores.errors import Broken, NoRoom, StoreError, Unava
 from lightningstor_types import errors
 from lightningstor_types.buckets import Usage
 from lightningstor_types.digests import Checksums, ChecksumType, ETag
-from lightningstor_types.names import KEY_MAX_BYTES, USER_METADATA_MAX_BYTES
-from lightningstor_types.objects import ByteRange, ObjectMetadata, StorageClass
+from lightningstor_types.names import KEY_MAX_BYTES, USER_METADATA_MAX_BYTES, ObjectKey
+from lightningstor_types.objects import DEFAULT_CONTENT_TYPE, NO_METADATA, ByteRange, CopySource, ObjectMetadata, StorageClass
 from lightningstor_types.operations.common import ReadConditions, WriteConditions
+from lightningstor_types.operations.copying import MetadataDirective
 from lightningstor_types.operations.objects import ChecksumMode, ObjectIdentifier, ResponseOverrides
 from lightningstor_types.tenants import BucketNamespace
-from unit.service.rig import Pieces, Rig, enter_caller, make_rig, project
+from unit.service.rig import BUCKET, Pieces, Rig, enter_caller, make_rig, project
 
 SMALL: Final = b"hello"
 LARGE: Final = bytes(range(256)) * 128
 """32 KiB: one chunk."""
 ONLY_NEW: Final = WriteConditions(if_none_match="*")
 RACERS: Final = 30
-METADATA: Final = ObjectMetadata(content_type="text/plain", cache_control="no-store", user={"a": "b", "ä": "\u2603"})
+METADATA: Final = ObjectMetadata(content_type="text/plain", cache_control="no-store", user={"a": "b", "x-!~": "\u2603"})
 
 
 def md5(content: bytes) -> str:
@@ -166,6 +167,41 @@ async def test_metadata_have_a_limit(rig: Rig) -> None:
             await rig.put("k", Pieces(RuntimeError("asked for")), metadata=ObjectMetadata(user={"a": value}))
 
 
+REFUSED_METADATA: Final = [
+    *({"user": {name: "v"}} for name in ("", "A", "a b", "a:b", "ä", "\u2603", "a\n", "a\x00", "a,b", 'a"')),
+    *({"user": {"a": value}} for value in ("\x00", "a\r\nset-cookie: b", "\n", "\x1f", "\x7f")),
+    *({name: "a\r\nb: c"} for name in ("content_type", "cache_control", "content_disposition", "content_encoding", "content_language")),
+    *({name: "\x00"} for name in ("content_type", "expires", "website_redirect")),
+]
+"""What no header could hand back: names that are no lower-case tokens, values with control characters."""
+
+
+@pytest.mark.parametrize("fields", REFUSED_METADATA)
+async def test_metadata_that_no_header_can_hold_are_refused(rig: Rig, fields: dict[str, Any]) -> None:
+    """By every operation that takes some, before a body comes, and nothing is made or changed (RFC 9110 sections 5.5, 5.6.2)."""
+    await rig.put("k", SMALL, metadata=METADATA)
+    metadata = ObjectMetadata(**fields)
+    for name, others in (
+        ("PutObject", {"body": Pieces(RuntimeError("asked for"))}),
+        ("CreateMultipartUpload", {}),
+        ("CopyObject", {"source": CopySource(bucket=BUCKET, key=ObjectKey("k")), "metadata_directive": MetadataDirective.REPLACE}),
+    ):
+        with pytest.raises(errors.InvalidArgument):
+            await rig.call(name, key="new", metadata=metadata, **others)
+    with pytest.raises(errors.InvalidArgument):
+        await rig.call("UpdateObject", key="k", metadata=metadata)
+    assert (await rig.call("HeadObject", key="k")).object.metadata == METADATA
+    assert [item.key for item in (await rig.call("ListObjectsV2")).objects] == ["k"]
+    assert (await rig.call("ListMultipartUploads")).uploads == ()
+
+
+async def test_an_object_of_unknown_type_is_bytes(rig: Rig) -> None:
+    """AWS: binary/octet-stream is told where the writer said nothing."""
+    await rig.put("k", SMALL)
+    assert (await rig.call("HeadObject", key="k")).object.metadata == NO_METADATA
+    assert NO_METADATA.content_type == DEFAULT_CONTENT_TYPE == "binary/octet-stream"
+
+
 # -- what is left
 
 
@@ -294,6 +330,20 @@ async def test_conditions_are_checked_before_the_body_comes(rig: Rig) -> None:
         await rig.put("k", body, conditions=WriteConditions(if_match="x"))
     with pytest.raises(errors.NoSuchKey):
         await rig.put("nothing", body, conditions=WriteConditions(if_match="x"))
+
+
+async def test_a_write_may_be_meant_for_anything_but_one_object(rig: Rig) -> None:
+    """If-None-Match with an entity tag (RFC 9110 section 13.1.2), compared weakly; If-Match compares strongly."""
+    etag = await rig.put("k", SMALL)
+    for tag in (f'"{etag}"', f'W/"{etag}"', f'"x", "{etag}"'):
+        with pytest.raises(errors.PreconditionFailed):
+            await rig.put("k", b"new", conditions=WriteConditions(if_none_match=tag))
+    with pytest.raises(errors.PreconditionFailed):
+        await rig.put("k", b"new", conditions=WriteConditions(if_match=f'W/"{etag}"'))
+    assert await rig.get("k") == SMALL
+    for key in ("k", "other"):
+        await rig.put(key, b"new", conditions=WriteConditions(if_none_match='"x"'))
+        assert await rig.get(key) == b"new"
 
 
 @pytest.mark.parametrize("content", [SMALL, LARGE], ids=["inline", "chunk"])
@@ -427,6 +477,14 @@ async def test_a_delete_may_have_conditions(rig: Rig, expected: dict[str, Any], 
         with pytest.raises(outcome):
             await rig.call("DeleteObject", key="k", **expected)
         assert await rig.get("k") == SMALL
+
+
+@pytest.mark.parametrize("expected", [{"if_match": md5(SMALL)}, {"if_match": "*"}, {"if_match_size": 5}])
+async def test_a_conditional_delete_of_nothing_is_no_error(rig: Rig, expected: dict[str, Any]) -> None:
+    """What it is to bring about is there already, in a batch too."""
+    await rig.call("DeleteObject", key="nothing", **expected)
+    result = await rig.call("DeleteObjects", objects=(ObjectIdentifier(key="nothing", etag=ETag("x"), size=9),))
+    assert ([item.key for item in result.deleted], result.errors) == (["nothing"], ())
 
 
 async def test_each_of_a_batch_succeeds_or_fails_by_itself(rig: Rig) -> None:

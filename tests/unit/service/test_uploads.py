@@ -17,7 +17,7 @@ from lightningstor_server.service.sweeper import COMPLETED_UPLOADS_KEPT
 from lightningstor_types import errors
 from lightningstor_types.buckets import Usage
 from lightningstor_types.digests import ChecksumAlgorithm, Checksums, ChecksumType, ETag
-from lightningstor_types.names import PART_MIN_BYTES
+from lightningstor_types.names import LIST_MAX_KEYS, PART_MIN_BYTES
 from lightningstor_types.objects import ObjectMetadata, StorageClass
 from lightningstor_types.operations.common import WriteConditions
 from lightningstor_types.operations.objects import ChecksumMode
@@ -250,6 +250,9 @@ async def test_a_claimed_checksum_of_the_whole_must_be_right(rig: Rig) -> None:
         await rig.complete("k", upload, *parts, full_checksums=wrong)
     with pytest.raises(errors.InvalidRequest):
         await rig.complete("k", upload, *parts, checksum_type=ChecksumType.COMPOSITE)
+    for algorithm in (ChecksumAlgorithm.SHA256, ChecksumAlgorithm.CRC64NVME):
+        with pytest.raises(errors.InvalidRequest):
+            await rig.complete("k", upload, *parts, full_checksums=checksum(algorithm, WHOLE))
     assert not await there(rig)
     await rig.complete("k", upload, *parts, full_checksums=right, checksum_type=ChecksumType.FULL_OBJECT)
 
@@ -352,6 +355,21 @@ async def test_uploads_go_with_their_bucket(rig: Rig) -> None:
     await rig.call("CreateBucket", bucket="other")
     found = await rig.call("GetUsage", bucket="other")
     assert found.project == found.organisation == Usage()
+    assert await rig.is_tidy()
+    assert await rig.chunks() == set()
+
+
+async def test_running_uploads_alone_do_not_hold_a_bucket(rig: Rig) -> None:
+    """However many: more than a page of them, with parts and without, of several keys."""
+    for number in range(LIST_MAX_KEYS + 3):
+        await rig.start(f"k{number % 7}")
+    for number in range(3):
+        await written(rig, *PARTS, key=f"p{number}")
+    await rig.call("DeleteBucket")
+    await rig.call("CreateBucket")
+    assert (await rig.call("ListMultipartUploads")).uploads == ()
+    assert await rig.usage() == Usage()
+    assert len(await rig.garbage()) == 3 * len(PARTS)
     assert await rig.is_tidy()
     assert await rig.chunks() == set()
 

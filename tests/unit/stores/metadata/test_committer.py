@@ -338,6 +338,21 @@ async def test_a_connection_that_cannot_be_opened_refuses_everything() -> None:
     await group.close()
 
 
+async def test_each_of_the_refused_has_an_exception_of_its_own(group: Committer, fake: Fake) -> None:
+    """Of the same class and with the same reason: one that many raised would gather all of their traces."""
+    fake.failures["commit"] = [Broken("IOERR_FSYNC", 5)]
+    with pytest.raises(Broken):
+        await group.submit(write("a"))
+    refused: list[Broken] = []
+    for _ in range(3):
+        with pytest.raises(Broken) as raised:
+            await group.submit(write("b"))
+        refused.append(raised.value)
+    assert [(type(error), error.args) for error in refused] == [(Broken, ("IOERR_FSYNC", 5))] * 3
+    assert len({id(error) for error in refused}) == 3
+    assert "b" not in fake.calls
+
+
 async def test_a_caller_waits_no_longer_than_the_deadline(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is told `Unavailable`; its work may still come about, and the committer goes on."""
     monkeypatch.setattr(committer, "COMMIT_DEADLINE_SECONDS", 0.05)

@@ -232,8 +232,8 @@ def _hoist(parameters: Mapping[str, str], headers: dict[str, str]) -> None:
     Raises:
         InvalidArgument: a header says otherwise.
     """
-    for parameter, value in parameters.items():
-        name = parameter.lower()
+    for parameter, text in parameters.items():
+        name, value = parameter.lower(), text.encode().decode("latin-1")  # as a header comes
         if name.startswith("x-amz-") and parameter not in _SIGNING_PARAMETERS and headers.setdefault(name, value) != value:
             raise InvalidArgument(f"The header {name} and the parameter of that name contradict each other.", ArgumentName=name)
 

@@ -133,9 +133,8 @@ async def _share(tx: Transaction, body: int, offset: int, length: int) -> int:
 def _copied(request: CopyObject, source: Object, computed: _Computed | None) -> Object:
     """The destination as it will be, but for its place in the order."""
     keeps = request.metadata_directive is MetadataDirective.COPY
-    metadata = source.metadata if keeps else request.metadata
-    if keeps and request.metadata.website_redirect is not None:
-        metadata = attrs.evolve(metadata, website_redirect=request.metadata.website_redirect)
+    # the redirect is never copied (AWS, CopyObject)
+    metadata = attrs.evolve(source.metadata, website_redirect=request.metadata.website_redirect) if keeps else request.metadata
     return attrs.evolve(
         source,
         key=request.key,

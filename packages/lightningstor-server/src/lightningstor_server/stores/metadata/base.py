@@ -98,7 +98,11 @@ class Buckets(Protocol):
         """Whether there is any version in it."""
 
     async def delete(self, bucket: int) -> bool:
-        """Remove it, when it holds neither versions nor running uploads; False if it is gone already."""
+        """Remove it with its completed uploads; False if it is gone already.
+
+        Raises:
+            StoreError: it still holds versions, or parts of uploads.
+        """
 
     async def advance(self, bucket: int) -> int | None:
         """The bucket's next revision, which is this transaction's; None if the bucket is gone."""

@@ -88,6 +88,11 @@ CREATE TABLE garbage (
 
 CREATE INDEX garbage_since ON garbage (since);
 
+-- Orphans that were condemned, for good: a body that comes later must never name one, whose file is gone or going.
+CREATE TABLE condemned (
+    chunk BLOB PRIMARY KEY
+) WITHOUT ROWID;
+
 CREATE TABLE versions (
     bucket BIGINT NOT NULL REFERENCES buckets (id),
     key BLOB NOT NULL,

@@ -7,7 +7,9 @@ SELECT inline, inline_sum, part_sizes FROM bodies WHERE id = $1
 -- name: add_chunk
 INSERT INTO chunks (id, directory, length, block_sums, format) VALUES ($1, $2, $3, $4, $5)
 -- name: condemned
-SELECT 1 FROM garbage WHERE chunk = $1
+SELECT 1 FROM condemned WHERE chunk = $1
+-- name: condemn
+INSERT INTO condemned (chunk) VALUES ($1) ON CONFLICT (chunk) DO NOTHING
 -- name: add_piece
 INSERT INTO pieces (body, start, chunk, chunk_offset, length) VALUES ($1, $2, $3, $4, $5)
 -- name: pieces

@@ -132,6 +132,7 @@ class SqlChunks:
         for chunk, directory in chunks:
             row = await self._connection.row(_BODIES["known"], (chunk,))
             if row is None or not row[0]:
+                await self._connection.run(_BODIES["condemn"], (chunk,))
                 await self._connection.run(_BODIES["add_garbage"], (chunk, directory, to_micros(moment)))
                 condemned += 1
         return condemned
