@@ -10,85 +10,18 @@ import asyncio
 import errno
 import os
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from chunk_files import WAIT_SECONDS, files, get, opened, pieces, put, refuse
 from lightningstor_server.stores.blobs import filesystem, writing
-from lightningstor_server.stores.blobs.base import BLOCK_BYTES, CHUNK_BYTES, Chunk, Piece
+from lightningstor_server.stores.blobs.base import BLOCK_BYTES, CHUNK_BYTES
 from lightningstor_server.stores.blobs.filesystem import FilesystemBlobs
 from lightningstor_server.stores.blobs.medium import Threads
 from lightningstor_server.stores.errors import Broken, NoRoom, ReadOnly, Unavailable
-
-WAIT_SECONDS = 30.0
-"""The deadline of what must come; nothing waits this long unless it is broken."""
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    """Where the store of a test is, two levels that are not there yet."""
-    return tmp_path / "data" / "chunks"
-
-
-@pytest.fixture
-async def store(root: Path, tmp_path: Path) -> AsyncIterator[FilesystemBlobs]:
-    """A store, and at the end no descriptor of it that is still open."""
-    it = FilesystemBlobs(root, worker="w", reserve_bytes=0)
-    yield it
-    await it.close()
-    assert opened(tmp_path) == []
-
-
-def opened(folder: Path, *, files_only: bool = False) -> list[str]:
-    """The files and folders below it that this process has open."""
-    found = []
-    for descriptor in Path("/proc/self/fd").iterdir():
-        try:
-            path = str(descriptor.readlink())
-            if path.startswith(str(folder)) and not (files_only and descriptor.is_dir()):
-                found.append(path)
-        except FileNotFoundError:  # the one that listed them
-            continue
-    return found
-
-
-def files(root: Path) -> list[Path]:
-    """Every file below the root."""
-    return [path for path in root.rglob("*") if path.is_file()]
-
-
-async def put(store: FilesystemBlobs, content: bytes = b"abc") -> Chunk:
-    """A committed chunk, or nothing of it."""
-    writer = store.create()
-    try:
-        await writer.append(content)
-        return await writer.commit()
-    finally:
-        await writer.discard()
-
-
-async def get(store: FilesystemBlobs, chunks: Sequence[Chunk]) -> bytes:
-    """The bytes of whole chunks."""
-    return b"".join([run async for run in await store.read(pieces(chunks))])
-
-
-def pieces(chunks: Sequence[Chunk]) -> list[Piece]:
-    """Whole chunks as pieces."""
-    return [Piece(chunk=chunk, offset=0, length=chunk.length) for chunk in chunks]
-
-
-def refuse(patches: pytest.MonkeyPatch, call: str, number: int) -> list[tuple[object, ...]]:
-    """Let a call of the operating system fail; gives the arguments of those that did."""
-    calls: list[tuple[object, ...]] = []
-
-    def refused(*arguments: object, **_: object) -> None:
-        calls.append(arguments)
-        raise OSError(number, os.strerror(number))
-
-    patches.setattr(os, call, refused)
-    return calls
 
 
 class Recorder:
