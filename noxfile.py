@@ -13,7 +13,6 @@ import nox
 
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "venv"
-nox.options.stop_on_first_error = True
 
 TYPES, API, SERVER = (f"packages/lightningstor-{name}" for name in ("types", "api", "server"))
 SOURCES = [f"{package}/src" for package in (TYPES, API, SERVER)]
@@ -112,6 +111,7 @@ def wheels(session: nox.Session) -> None:
     for name in ("types", "api", "server"):
         venv = room / f"venv-{name}"
         session.run("virtualenv", "--clear", "-q", str(venv))
-        session.run(str(venv / "bin/pip"), "install", "-q", "--find-links", str(room / "dist"), f"lightningstor-{name}==0.1.0", external=True)
+        wanted = ["--find-links", str(room / "dist"), f"lightningstor-{name}==0.1.0"]
+        session.run(str(venv / "bin/pip"), "install", "-q", *wanted, external=True)
         session.run(str(venv / "bin/python"), "-c", f"import lightningstor_{name}", external=True)
     session.run(str(room / "venv-server/bin/lightningstor"), "--version", external=True)
