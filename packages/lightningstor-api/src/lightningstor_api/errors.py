@@ -70,8 +70,9 @@ def to_status(error: StorError, request_id: str) -> grpc.Status:
     packed[0].Pack(info)
     packed[1].Pack(error_details_pb2.RequestInfo(request_id=request_id))
     code: int = STATUS_CODES[error.kind].value[0]
-    converted: grpc.Status = rpc_status.to_status(status_pb2.Status(code=code, message=error.message[:DETAIL_MAX_CHARACTERS], details=packed))
-    return converted
+    message = status_pb2.Status(code=code, message=error.message[:DETAIL_MAX_CHARACTERS], details=packed)
+    status: grpc.Status = rpc_status.to_status(message)
+    return status
 
 
 def from_rpc_error(error: grpc.RpcError) -> StorError:
