@@ -10,7 +10,7 @@ from random import Random
 from typing import Final
 
 import servers
-from faults.ledger import Ledger, Outcome, Value, content_of
+from faults.ledger import Outcome, Value, content_of
 from faults.s3client import BUCKET
 from faults.writers import CHUNK_BYTES, INLINE_BYTES, OWN_KEYS, Crowd
 from lightningstor_api.client import Client, connect
@@ -37,12 +37,13 @@ async def _write(crowd: Crowd, name: str) -> None:
         try:
             while not crowd.dying.is_set():
                 count += 1
-                await _step(client, crowd.ledger, name, f"{crowd.seed}-{name}-{count}", draw)
-        except StorError as error:
+                await _step(client, crowd, name, f"{crowd.seed}-{name}-{count}", draw)
+        except (StorError, ConnectionError) as error:
             crowd.trouble(name, error)
 
 
-async def _step(client: Client, ledger: Ledger, name: str, content_name: str, draw: Random) -> None:
+async def _step(client: Client, crowd: Crowd, name: str, content_name: str, draw: Random) -> None:
+    ledger = crowd.ledger
     key = f"{name}/{draw.randrange(OWN_KEYS)}"
     (kind,) = draw.choices(("write", "delete", "read"), (7, 2, 2))
     (size,) = draw.choices(SIZES, (10, 8, 1))
@@ -59,6 +60,7 @@ async def _step(client: Client, ledger: Ledger, name: str, content_name: str, dr
         written = await client.write_object(PutObject(bucket=BucketName(BUCKET), key=ObjectKey(key), body=BytesStream(content)))
         if written.etag != value.etag:
             ledger.violate(f"{key}: gRPC says {written.etag} of {value}")
+    crowd.arrived()
     ledger.end(entry, Outcome.OK)
 
 

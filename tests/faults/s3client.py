@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import http.client
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, Self
 from urllib.parse import quote, urlencode
 
@@ -95,8 +95,10 @@ class Answer:
 class S3Client:
     """One connection at a time, used by one thread."""
 
-    def __init__(self, address: str, *, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+    def __init__(self, address: str, *, timeout_seconds: float = TIMEOUT_SECONDS, arrived: Callable[[], None] = lambda: None) -> None:
+        """`arrived` is called with every answer; it raises where the answer is to be taken for lost."""
         self._address = address
+        self._arrived = arrived
         host, _, port = address.rpartition(":")
         self._connection = http.client.HTTPConnection(host, int(port), timeout=timeout_seconds)
 
@@ -135,6 +137,7 @@ class S3Client:
         except BaseException:
             self._connection.close()
             raise
+        self._arrived()
         return Answer(status=response.status, headers={name.lower(): value for name, value in response.getheaders()}, body=content)
 
     def value(self, key: str) -> Value | None:

@@ -28,7 +28,7 @@ MUTANT_CUTS_MAX = 60
 SEED = os.environ.get("LIGHTNINGSTOR_SEED") or secrets.token_hex(4)
 DISK_BYTES = 2 << 30
 CLIENTS = [*[write] * 7, write_by_grpc]
-ACKNOWLEDGED_BEFORE_CUT = (10, 400)
+ACKNOWLEDGED_BEFORE_CUT = (10, 300)
 ACKNOWLEDGED_BEFORE_MUTANTS_CUT = (300, 500)
 """Enough for SQLite to write its log over again: while the log still grows, its fdatasync makes the file system commit
 folders too, and hides that nobody synced them."""
@@ -97,8 +97,8 @@ class Trial:
         acknowledged = self.ledger.await_acknowledged(self.draw.randint(*self.acknowledged), ACKNOWLEDGE_SECONDS)
         time.sleep(self.draw.uniform(0, MOMENT_SECONDS))  # so that the cut is not tied to an answer
         crowd.dying.set()
+        crowd.dark.set()
         self.medium.cut()
-        time.sleep(self.draw.uniform(0, MOMENT_SECONDS))  # what is answered without power must not be a success
         _kill(server)
         join(threads)
         self.ledger.seal()

@@ -55,6 +55,8 @@ class Crowd:
     """Whether a client goes on after it lost its connection."""
     dying: threading.Event = attrs.field(factory=threading.Event)
     """Set before the server is killed, cut or stopped: from then on anything may fail."""
+    dark: threading.Event = attrs.field(factory=threading.Event)
+    """Set before the power is cut: answers that come later were never sent."""
 
     def run(self, clients: Sequence[Callable[[Crowd, int], None]]) -> list[threading.Thread]:
         """Start the clients."""
@@ -62,6 +64,15 @@ class Crowd:
         for thread in threads:
             thread.start()
         return threads
+
+    def arrived(self) -> None:
+        """Whether an answer that is here can have been sent.
+
+        Raises:
+            ConnectionAbortedError: there is no power.
+        """
+        if self.dark.is_set():
+            raise ConnectionAbortedError("the power was cut before the answer was sent")
 
     def trouble(self, client: str, what: object) -> None:
         """A client that cannot go on."""
@@ -81,7 +92,7 @@ def write(crowd: Crowd, index: int) -> None:
     name = f"c{index:02}"
     draw = Random(f"{crowd.seed}-{name}")  # noqa: S311 - to be had again by its seed
     for life in count():
-        with S3Client(crowd.s3) as client:
+        with S3Client(crowd.s3, arrived=crowd.arrived) as client:
             writer = Writer(crowd, name, f"{crowd.seed}-{name}-{life}", client, draw)
             try:
                 while not crowd.dying.is_set():

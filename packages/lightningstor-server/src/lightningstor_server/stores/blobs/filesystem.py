@@ -187,7 +187,7 @@ class FilesystemBlobs:
             os.close(descriptor)
 
     async def check_room(self, size: int) -> None:
-        """As promised by `BlobStore`, from figures that are at most ROOM_SECONDS old."""
+        """As promised by `BlobStore`, from figures that are at most ROOM_SECONDS old, less what was let in since."""
         self._medium.check()
         now = self._clock()
         if now >= self._room_until:
@@ -196,6 +196,7 @@ class FilesystemBlobs:
         free_bytes, free_inodes = self._room
         if free_bytes - size < self._reserve_bytes or free_inodes < RESERVE_INODES:
             raise NoRoom("the medium is full up to the reserve")
+        self._room = (free_bytes - size, free_inodes - 1)
 
     def _free(self) -> tuple[int, int]:
         try:
