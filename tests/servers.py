@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,8 @@ class Server:
         """SIGKILL to everything at once, and wait until all of it is gone."""
         pids = self.pids()
         for pid in pids:
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it may be ending by itself
+                os.kill(pid, signal.SIGKILL)
         self.process.wait(EXIT_SECONDS)
         self._reader.join(EXIT_SECONDS)  # the workers hold the pipe: it ends with the last of them
 
