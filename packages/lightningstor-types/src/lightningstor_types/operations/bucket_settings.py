@@ -1,7 +1,7 @@
 """Inputs and outputs of the read-only probes of bucket settings.
 
 Law: a setting that is not set is told as AWS tells it, an empty document or its own `NoSuch...`
-error, never 501: Terraform and others ask for all of them (DESIGN, trap 10).
+error, never 501: Terraform and others ask for all of them.
 """
 
 from __future__ import annotations
