@@ -12,19 +12,16 @@ from typing import Final, Self
 
 from lightningstor_types import errors
 
-BUCKET_NAME_MIN_CHARACTERS: Final = 3
 BUCKET_NAME_MAX_CHARACTERS: Final = 63
 KEY_MAX_BYTES: Final = 1024
 USER_METADATA_MAX_BYTES: Final = 2048
 PART_NUMBER_MAX: Final = 10_000
 PART_MIN_BYTES: Final = 5 << 20
 PART_MAX_BYTES: Final = 5 << 30
-OBJECT_MAX_BYTES: Final = 50 << 40
 PUT_MAX_BYTES: Final = 5 << 30
 LIST_MAX_KEYS: Final = 1000
 LIST_MAX_BUCKETS: Final = 10_000
 DELETE_MAX_KEYS: Final = 1000
-TENANT_NAME_MAX_CHARACTERS: Final = 128
 
 _BUCKET = re.compile(r"[a-z0-9](?:[a-z0-9.-]{1,61})[a-z0-9]")
 _IPV4 = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")

@@ -25,11 +25,9 @@ class Place(Enum):
     """All `x-amz-meta-*` headers, as a mapping of names without the prefix."""
     ENCODED = auto()
     """An element whose text is percent-encoded where the answer says `encoding-type=url`."""
-    PERCENT = auto()
-    """A header whose text travels percent-encoded (`x-amz-copy-source`)."""
 
 
-BUCKET, KEY, STREAM, USER_METADATA, ENCODED, PERCENT = Place
+BUCKET, KEY, STREAM, USER_METADATA, ENCODED = Place
 
 
 @frozen
@@ -56,13 +54,6 @@ class Element:
 
     name: str
     within: str | None = field(default=None, kw_only=True)
-
-
-@frozen
-class Attribute:
-    """An attribute of the element that the class stands for (`xsi:type` of a grantee)."""
-
-    name: str
 
 
 @frozen
@@ -96,4 +87,4 @@ def group(prefix: str = "") -> Group:
     return Group(prefix)
 
 
-Trait = Place | Header | Query | Element | Attribute | Group
+Trait = Place | Header | Query | Element | Group
