@@ -24,9 +24,10 @@ from lightningstor_server.service.core import Service
 from lightningstor_server.service.identity import Identities
 from lightningstor_server.service.settings import Settings
 from lightningstor_server.stores.memory import MemoryBlobs
-from lightningstor_server.stores.metadata.base import AccessKey, Transaction
+from lightningstor_server.stores.metadata.base import Transaction
 from lightningstor_server.stores.metadata.sql import SqlMetadata
 from lightningstor_server.stores.metadata.sqlite import open_memory
+from lightningstor_server.stores.metadata.values import AccessKey
 from lightningstor_types.streams import BytesStream, ByteStream
 from lightningstor_types.tenants import Project, Role
 from signers import Signer

@@ -22,12 +22,14 @@ from hypothesis import strategies as st
 
 from lightningstor_server.stores.blobs.base import BLOCK_SUM_BYTES, CHUNK_ID_BYTES, Chunk, Piece
 from lightningstor_server.stores.errors import Corrupted, Missing, NoRoom, StoreError, Unavailable
-from lightningstor_server.stores.metadata.base import AccessKey, Metadata, StoredPart, Transaction, Upload, Version
+from lightningstor_server.stores.metadata.base import Metadata, Transaction
 from lightningstor_server.stores.metadata.sqlite import SqliteWriter, open_memory, open_sqlite, prepare_sqlite
+from lightningstor_server.stores.metadata.values import AccessKey, StoredPart, Upload, Version
 from lightningstor_types.buckets import Bucket, Usage
 from lightningstor_types.digests import ChecksumAlgorithm, Checksums, ChecksumType, ETag
 from lightningstor_types.names import BucketName
 from lightningstor_types.objects import NO_METADATA, ListedObject, Object, ObjectMetadata, StorageClass
+from lightningstor_types.owners import Owner
 from lightningstor_types.tenants import Project, Role
 
 T = TypeVar("T")
@@ -124,6 +126,7 @@ def make_bucket(project: Project, name: str) -> Bucket:
         region="us-east-1",
         created=NOW,
         generation=1,
+        owner=Owner(id=project.canonical_id, display_name=project.display_name),
     )
 
 

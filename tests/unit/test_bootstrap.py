@@ -12,8 +12,9 @@ from lightningstor_server.auth.vault import Vault, secret_context
 from lightningstor_server.bootstrap import Bootstrap, load_bootstrap
 from lightningstor_server.documents import ConfigError
 from lightningstor_server.failures import StartError
-from lightningstor_server.stores.metadata.base import AccessKey, Metadata, Transaction
+from lightningstor_server.stores.metadata.base import Metadata, Transaction
 from lightningstor_server.stores.metadata.sqlite import open_memory
+from lightningstor_server.stores.metadata.values import AccessKey
 from lightningstor_types.tenants import Role
 
 VAULT = Vault(b"k" * 32)

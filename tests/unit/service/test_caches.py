@@ -15,8 +15,9 @@ from lightningstor_server.service.caches import GenerationCache
 from lightningstor_server.service.core import Service
 from lightningstor_server.service.identity import Identities
 from lightningstor_server.service.settings import Settings
-from lightningstor_server.stores.metadata.base import AccessKey, Metadata, Transaction
+from lightningstor_server.stores.metadata.base import Metadata, Transaction
 from lightningstor_server.stores.metadata.sqlite import open_memory, open_sqlite, prepare_sqlite
+from lightningstor_server.stores.metadata.values import AccessKey
 from lightningstor_types import errors
 from lightningstor_types.tenants import Project, Role
 from unit.service.rig import Rig, make_rig, project

@@ -18,12 +18,13 @@ from lightningstor_server import documents
 from lightningstor_server.auth.vault import Vault, secret_context
 from lightningstor_server.documents import ConfigError, Matching, Sized
 from lightningstor_server.failures import StartError
-from lightningstor_server.stores.metadata.base import AccessKey, Metadata, Transaction
+from lightningstor_server.service.identity import ROOT_PROJECT_SETTING
+from lightningstor_server.stores.metadata.base import Metadata, Transaction
+from lightningstor_server.stores.metadata.values import AccessKey
 from lightningstor_types.tenants import Project, Role
 
 ROOT_ACCESS_KEY_VARIABLE: Final = "LIGHTNINGSTOR_ROOT_ACCESS_KEY"
 ROOT_SECRET_KEY_VARIABLE: Final = "LIGHTNINGSTOR_ROOT_SECRET_KEY"  # noqa: S105 - the name of a variable
-ROOT_PROJECT_SETTING: Final = "root_project"
 ROOT_ORGANISATION: Final = "default"
 ROOT_PROJECT: Final = "default"
 ROOT_PRINCIPAL: Final = "root"

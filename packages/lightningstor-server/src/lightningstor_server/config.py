@@ -8,7 +8,6 @@ validated from the first.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Final
@@ -18,6 +17,7 @@ from attrs import frozen
 
 from lightningstor_server import documents
 from lightningstor_server.documents import Between, ConfigError, Matching, Sized
+from lightningstor_types.settings import ObjectOwnership
 from lightningstor_types.tenants import BucketNamespace
 
 __all__ = ["AccessLog", "Config", "ConfigError", "Kms", "Legacy", "Lifecycle", "Limits", "NewBuckets", "ObjectOwnership", "load_config"]
@@ -27,14 +27,6 @@ DAY_SECONDS: Final = 86_400
 HOUR_SECONDS: Final = 3_600
 _NAME = r"[A-Za-z0-9][A-Za-z0-9 ._@$+=:-]{0,127}"
 _DOMAIN = Matching(r"[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*", "a DNS name in lower case, without a port")
-
-
-class ObjectOwnership(StrEnum):
-    """Who owns what is written into a bucket (AWS, "Controlling ownership of objects")."""
-
-    BUCKET_OWNER_ENFORCED = "BucketOwnerEnforced"
-    BUCKET_OWNER_PREFERRED = "BucketOwnerPreferred"
-    OBJECT_WRITER = "ObjectWriter"
 
 
 @frozen(kw_only=True)

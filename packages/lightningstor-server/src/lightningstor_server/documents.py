@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Final, Protocol, TypeVar, Union, cast, get_args, get_origin
+from typing import Annotated, Any, Final, Protocol, TypeVar, Union, cast, get_args, get_origin, runtime_checkable
 
 import attrs
 
@@ -39,6 +39,7 @@ class ConfigError(StartError):
         self.reason = reason
 
 
+@runtime_checkable
 class Rule(Protocol):
     """A constraint in an annotation, beyond the type."""
 
@@ -175,7 +176,7 @@ def _value(hint: Any, value: Any, key: str) -> Any:
     if origin is Annotated:
         read = _value(arguments[0], value, key)
         for rule in arguments[1:]:
-            if not rule.admits(read):
+            if isinstance(rule, Rule) and not rule.admits(read):
                 raise _Refused(key, f"expected {rule.wanted}")
         return read
     if origin in (Union, types.UnionType):

@@ -6,20 +6,12 @@ Law: a bucket is its immutable id; its name is a way to find it, unique within a
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
 
 from attrs import frozen
 
-from lightningstor_types import wire
 from lightningstor_types.names import BucketName
-
-
-@frozen(kw_only=True)
-class Owner:
-    """The project that owns something, as S3 names a canonical user."""
-
-    id: Annotated[str, wire.element("ID")]
-    display_name: Annotated[str, wire.element("DisplayName")]
+from lightningstor_types.owners import NOBODY, Owner
+from lightningstor_types.settings import NO_SETTINGS, BucketSettings
 
 
 @frozen(kw_only=True)
@@ -38,6 +30,9 @@ class Bucket:
     created: datetime
     generation: int
     labels: tuple[tuple[str, str], ...] = ()
+    owner: Owner = NOBODY
+    """The project, as S3 names it."""
+    settings: BucketSettings = NO_SETTINGS
 
 
 @frozen(kw_only=True)

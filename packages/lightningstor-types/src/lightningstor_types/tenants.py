@@ -48,5 +48,7 @@ class Caller:
     principal: str
     role: Role
     access_key: str
+    operator: bool = False
+    """Whether it is an owner of the root project, who administers the whole deployment."""
     generation: int = 0
     """The generation of the store's configuration in which this was found to be so."""

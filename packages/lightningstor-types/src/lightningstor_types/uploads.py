@@ -12,10 +12,10 @@ from typing import Annotated
 from attrs import frozen
 
 from lightningstor_types import wire
-from lightningstor_types.buckets import Owner
 from lightningstor_types.digests import NO_CHECKSUMS, ChecksumAlgorithm, Checksums, ChecksumType, ETag
 from lightningstor_types.names import PartNumber
 from lightningstor_types.objects import StorageClass
+from lightningstor_types.owners import Owner
 
 
 @frozen(kw_only=True)

@@ -25,9 +25,11 @@ class Place(Enum):
     """All `x-amz-meta-*` headers, as a mapping of names without the prefix."""
     ENCODED = auto()
     """An element whose text is percent-encoded where the answer says `encoding-type=url`."""
+    ENCODED_AT_NEED = auto()
+    """The same, but only where decoding would make another text of it, or XML cannot hold it: some clients decode it, others do not."""
 
 
-BUCKET, KEY, STREAM, USER_METADATA, ENCODED = Place
+BUCKET, KEY, STREAM, USER_METADATA, ENCODED, ENCODED_AT_NEED = Place
 
 
 @frozen

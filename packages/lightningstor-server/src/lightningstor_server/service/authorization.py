@@ -11,11 +11,12 @@ from functools import lru_cache
 from typing import Final
 
 from lightningstor_server.service.operation import Permission
+from lightningstor_server.service.operators import authorize_tenancy
 from lightningstor_types.buckets import Bucket
 from lightningstor_types.errors import AccessDenied, NoSuchBucket
 from lightningstor_types.tenants import BucketNamespace, Caller, Role
 
-_READ: Final = ("s3:Get*", "s3:List*", "lightningstor:Get*")
+_READ: Final = ("s3:Get*", "s3:List*", "lightningstor:Get*", "lightningstor:IssueToken")
 _WRITE: Final = ("s3:PutObject*", "s3:DeleteObject*", "s3:AbortMultipartUpload")
 ROLE_ACTIONS: Final[dict[Role, tuple[str, ...]]] = {
     Role.OWNER: ("s3:*", "lightningstor:*"),
@@ -42,6 +43,9 @@ def authorize(caller: Caller | None, permission: Permission, bucket: Bucket | No
     """
     if caller is None:
         raise AccessDenied
+    if permission.tenants is not None:
+        authorize_tenancy(caller, permission.tenants)
+        return
     if bucket is not None and bucket.project_id != caller.project.id:
         if namespace is BucketNamespace.GLOBAL:
             raise AccessDenied

@@ -21,7 +21,8 @@ from lightningstor_server.service.preconditions import check_source, check_write
 from lightningstor_server.service.uploads import enter_part, running_upload
 from lightningstor_server.stores.blobs.base import Chunk
 from lightningstor_server.stores.errors import Missing
-from lightningstor_server.stores.metadata.base import StoredPart, Transaction, Version
+from lightningstor_server.stores.metadata.base import Transaction
+from lightningstor_server.stores.metadata.values import StoredPart, Version
 from lightningstor_types import errors
 from lightningstor_types.buckets import Bucket
 from lightningstor_types.digests import ChecksumAlgorithm, Checksums, ChecksumType

@@ -13,9 +13,11 @@ from attrs import field, frozen
 from lightningstor_server.auth.vault import secret_context
 from lightningstor_server.service.caches import GenerationCache
 from lightningstor_server.stores.metadata.base import Metadata, Transaction
-from lightningstor_types.tenants import Caller
+from lightningstor_types.tenants import Caller, Role
 
 IDENTITIES_MAX: Final = 10_000
+ROOT_PROJECT_SETTING: Final = "root_project"
+"""The store's setting that holds the id of the root project."""
 
 
 class Opener(Protocol):
@@ -51,5 +53,13 @@ class Identities:
             return None
         secret = self._vault.open(key.secret, secret_context(key.id)).decode()
         generation = await tx.configuration.generation()
-        caller = Caller(project=key.project, principal=key.principal, role=key.role, access_key=key.id, generation=generation)
+        root = await tx.configuration.get(ROOT_PROJECT_SETTING)
+        caller = Caller(
+            project=key.project,
+            principal=key.principal,
+            role=key.role,
+            access_key=key.id,
+            operator=key.role is Role.OWNER and root == str(key.project.id),
+            generation=generation,
+        )
         return Credential(secret=secret, caller=caller)

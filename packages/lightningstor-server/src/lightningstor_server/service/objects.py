@@ -17,7 +17,8 @@ from lightningstor_server.service.core import Context
 from lightningstor_server.service.integrity import Claims
 from lightningstor_server.service.operation import Permission, Route, Target, operation
 from lightningstor_server.service.preconditions import check_delete, check_write
-from lightningstor_server.stores.metadata.base import Transaction, Version
+from lightningstor_server.stores.metadata.base import Transaction
+from lightningstor_server.stores.metadata.values import Version
 from lightningstor_types import errors
 from lightningstor_types.buckets import Bucket, Usage
 from lightningstor_types.digests import ChecksumType, ETag

@@ -48,12 +48,22 @@ class Route:
 
 
 @frozen(kw_only=True)
+class Tenancy:
+    """An organisation or a project as what is administered; without names it is the whole deployment."""
+
+    organisation: str | None = None
+    project: str | None = None
+
+
+@frozen(kw_only=True)
 class Permission:
-    """An action on a resource. Without a bucket it is the caller's project that is acted on."""
+    """An action on a resource. Without any resource it is the caller's project that is acted on."""
 
     action: str
     bucket: str | None = None
     key: str | None = None
+    tenants: Tenancy | None = None
+    """What is acted on where it is tenants themselves."""
 
 
 Action = str | Callable[[Any], Iterable[Permission]]

@@ -15,7 +15,8 @@ from lightningstor_server.service.core import Context
 from lightningstor_server.service.operation import Route, Target, operation
 from lightningstor_server.service.preconditions import check_read
 from lightningstor_server.stores.errors import Missing
-from lightningstor_server.stores.metadata.base import Body, Transaction, Version
+from lightningstor_server.stores.metadata.base import Transaction
+from lightningstor_server.stores.metadata.values import Body, Version
 from lightningstor_types import errors
 from lightningstor_types.digests import NO_CHECKSUMS
 from lightningstor_types.objects import Object, ObjectMetadata

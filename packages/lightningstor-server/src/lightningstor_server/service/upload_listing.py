@@ -11,7 +11,8 @@ from lightningstor_server.service.core import Context
 from lightningstor_server.service.listing import Page, Position, limited, next_start, walk
 from lightningstor_server.service.operation import Route, Target, operation
 from lightningstor_server.service.uploads import ordinal_of, owner_of, running_upload
-from lightningstor_server.stores.metadata.base import StoredPart, Transaction, Upload
+from lightningstor_server.stores.metadata.base import Transaction
+from lightningstor_server.stores.metadata.values import StoredPart, Upload
 from lightningstor_types.digests import NO_CHECKSUMS, Checksums
 from lightningstor_types.objects import CommonPrefix
 from lightningstor_types.operations.upload_listing import (

@@ -29,9 +29,10 @@ from lightningstor_server.service.integrity import (
 from lightningstor_server.service.objects import check_metadata, next_revision, replace
 from lightningstor_server.service.operation import Route, Target, operation
 from lightningstor_server.service.preconditions import check_write
-from lightningstor_server.stores.metadata.base import StoredPart, Transaction, Upload, Version
+from lightningstor_server.stores.metadata.base import Transaction
+from lightningstor_server.stores.metadata.values import PartChecksums, StoredPart, Upload, Version
 from lightningstor_types import errors
-from lightningstor_types.buckets import Bucket, Owner, Usage
+from lightningstor_types.buckets import Bucket, Usage
 from lightningstor_types.digests import ChecksumAlgorithm, Checksums, ChecksumType, ETag
 from lightningstor_types.names import LIST_MAX_KEYS, PART_MIN_BYTES, PART_NUMBER_MAX
 from lightningstor_types.objects import Object
@@ -47,6 +48,7 @@ from lightningstor_types.operations.uploads import (
     UploadPart,
     UploadPartResult,
 )
+from lightningstor_types.owners import Owner
 from lightningstor_types.tenants import Project
 from lightningstor_types.uploads import CompletedPart
 
@@ -262,7 +264,7 @@ async def complete_multipart_upload(ctx: Context, request: CompleteMultipartUplo
             metadata=upload.metadata,
         )
         pieces = [piece for part in parts if part.size for piece in await tx.bodies.pieces(part.body, 0, part.size)]
-        body = await tx.bodies.add_pieces(pieces, [part.size for part in parts])
+        body = await tx.bodies.add_pieces(pieces, [part.size for part in parts], _part_checksums(upload, parts))
         answer = {"etag": item.etag, "checksums": {a.field: v for a, v in checksums.items()}, "checksum_type": type_}
         await tx.uploads.complete(upload.id, json.dumps(answer), now)
         await _drop_parts(tx, bucket, stored)
@@ -270,6 +272,14 @@ async def complete_multipart_upload(ctx: Context, request: CompleteMultipartUplo
         return _answer(request, answer)
 
     return await ctx.metadata.commit(work)
+
+
+def _part_checksums(upload: Upload, parts: Sequence[StoredPart]) -> PartChecksums | None:
+    """The parts' checksums, which an object keeps only of the algorithm that its upload named (AWS, GetObjectAttributes)."""
+    algorithm = upload.checksum_algorithm
+    if algorithm is None:
+        return None
+    return PartChecksums(algorithm=algorithm, values=tuple([getattr(part.checksums, algorithm.field) for part in parts]))
 
 
 async def _drop_parts(tx: Transaction, bucket: Bucket, parts: Sequence[StoredPart]) -> None:

@@ -12,9 +12,10 @@ from typing import Annotated, ClassVar
 from attrs import field, frozen
 
 from lightningstor_types import wire
-from lightningstor_types.buckets import Owner, Usage
+from lightningstor_types.buckets import Usage
 from lightningstor_types.names import LIST_MAX_BUCKETS
 from lightningstor_types.operations.common import OnBucket
+from lightningstor_types.owners import Owner
 
 
 @frozen(kw_only=True)

@@ -10,12 +10,12 @@ from typing import Annotated, ClassVar
 from attrs import frozen
 
 from lightningstor_types import wire
-from lightningstor_types.buckets import Owner
 from lightningstor_types.digests import ChecksumAlgorithm, ChecksumType
 from lightningstor_types.names import LIST_MAX_KEYS, UploadId
 from lightningstor_types.objects import CommonPrefix, StorageClass
 from lightningstor_types.operations.common import OnBucket, OnObject
 from lightningstor_types.operations.listing import EncodingType
+from lightningstor_types.owners import Owner
 from lightningstor_types.uploads import MultipartUpload, Part
 
 

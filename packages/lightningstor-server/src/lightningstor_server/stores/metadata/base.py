@@ -12,74 +12,14 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Protocol, TypeVar
 
-from attrs import frozen
-
 from lightningstor_server.stores.blobs.base import Chunk, Piece
+from lightningstor_server.stores.metadata.values import AccessKey, Body, PartChecksums, StoredPart, Upload, Version
 from lightningstor_types.buckets import Bucket, Usage
-from lightningstor_types.digests import ChecksumAlgorithm, Checksums, ChecksumType, ETag
 from lightningstor_types.names import PART_NUMBER_MAX
-from lightningstor_types.objects import ListedObject, Object, ObjectMetadata, StorageClass
-from lightningstor_types.tenants import Project, Role
+from lightningstor_types.objects import ListedObject
+from lightningstor_types.tenants import Project
 
 T = TypeVar("T")
-
-
-@frozen(kw_only=True)
-class Version:
-    """A version of an object, with the body that holds its bytes."""
-
-    object: Object
-    body: int
-
-
-@frozen(kw_only=True)
-class Body:
-    """Bytes as the metadata know them: inline, or pieces of chunks."""
-
-    inline: bytes | None
-    part_sizes: tuple[int, ...]
-    """The sizes of the parts it was completed from; empty for a body written as a whole."""
-
-
-@frozen(kw_only=True)
-class Upload:
-    """A multipart upload. `completed` is what it became, kept so that a retry gets the same answer."""
-
-    id: str
-    bucket: int
-    key: str
-    ordinal: int
-    """The bucket's revision that began it: the order among uploads of one key."""
-    initiated: datetime
-    metadata: ObjectMetadata
-    storage_class: StorageClass
-    checksum_algorithm: ChecksumAlgorithm | None
-    checksum_type: ChecksumType | None
-    completed: str | None = None
-
-
-@frozen(kw_only=True)
-class StoredPart:
-    """A part of an upload."""
-
-    number: int
-    size: int
-    etag: ETag
-    checksums: Checksums
-    modified: datetime
-    body: int
-
-
-@frozen(kw_only=True)
-class AccessKey:
-    """A key and the principal it speaks for. `secret` is sealed under the master key."""
-
-    id: str
-    secret: bytes
-    project: Project
-    principal: str
-    role: Role
-    active: bool
 
 
 class Buckets(Protocol):
@@ -110,9 +50,12 @@ class Buckets(Protocol):
     async def update(self, bucket: Bucket) -> bool:
         """Store its labels and count its generation on; False if it is gone."""
 
+    async def configure(self, bucket: int, name: str, value: object | None) -> None:
+        """Keep a setting under its field of `BucketSettings`; None removes it."""
+
 
 class Versions(Protocol):
-    """The versions of objects."""
+    """The current versions of objects. A key whose latest version is a delete marker has none."""
 
     async def current(self, bucket: int, key: str) -> Version | None:
         """The version that a read without a version id sees."""
@@ -125,16 +68,41 @@ class Versions(Protocol):
         """
 
     async def insert(self, bucket: int, version: Version) -> None:
-        """Enter a version as the current one. What was current must be gone or superseded."""
+        """Enter a version as the current one, or a delete marker. What was current must be gone or superseded."""
 
     async def remove(self, bucket: int, version: Version) -> None:
-        """Remove a version's row; its body is released apart."""
+        """Remove a version's row, current or not; its body is released apart."""
 
     async def describe(self, bucket: int, version: Version) -> None:
-        """Replace the metadata and generation of a version that is there."""
+        """Replace the metadata, the access control list and the generation of a version that is there."""
 
     async def page(self, bucket: int, *, first: bytes, before: bytes | None, limit: int) -> Sequence[ListedObject]:
         """Current versions with `first` <= key < `before`, by the bytes of the key."""
+
+
+class History(Protocol):
+    """The versions of a key beside its current one. Their order is that of their revisions."""
+
+    async def of_revision(self, bucket: int, key: str, revision: int) -> Version | None:
+        """The version that this revision of the bucket made, current or not."""
+
+    async def noncurrent_null(self, bucket: int, key: str) -> Version | None:
+        """The null version, where it is not the current one."""
+
+    async def latest(self, bucket: int, key: str) -> Version | None:
+        """The latest version, which may be a delete marker."""
+
+    async def supersede(self, bucket: int, key: str, revision: int) -> None:
+        """Make the current version, if there is one, a noncurrent one as of this revision."""
+
+    async def reinstate(self, bucket: int, key: str) -> None:
+        """Make the latest version current, unless it is a delete marker."""
+
+    async def page(self, bucket: int, *, first: bytes, older_than: int, before: bytes | None, limit: int) -> Sequence[Version]:
+        """All versions with `first` <= key < `before`, by the bytes of the key, the newest first.
+
+        Those of the key `first` itself start below the revision `older_than`.
+        """
 
 
 class Bodies(Protocol):
@@ -150,8 +118,13 @@ class Bodies(Protocol):
             Unavailable: one of them has been condemned as an orphan.
         """
 
-    async def add_pieces(self, pieces: Iterable[Piece], part_sizes: Sequence[int] = ()) -> int:
-        """Make a body of pieces of chunks that are there; moves no bytes. Returns its id."""
+    async def add_pieces(
+        self, pieces: Iterable[Piece], part_sizes: Sequence[int] = (), part_checksums: PartChecksums | None = None
+    ) -> int:
+        """Make a body of pieces of chunks that are there; moves no bytes. Returns its id.
+
+        `part_sizes` and `part_checksums` are of the parts that it is completed from, in their order.
+        """
 
     async def get(self, body: int) -> Body:
         """The body.
@@ -271,37 +244,15 @@ class Configuration(Protocol):
 class Transaction(Protocol):
     """One transaction's view of everything."""
 
-    @property
-    def buckets(self) -> Buckets:
-        """The buckets."""
-
-    @property
-    def versions(self) -> Versions:
-        """The versions of objects."""
-
-    @property
-    def bodies(self) -> Bodies:
-        """The bodies."""
-
-    @property
-    def chunks(self) -> Chunks:
-        """The chunks."""
-
-    @property
-    def uploads(self) -> Uploads:
-        """The uploads."""
-
-    @property
-    def tenants(self) -> Tenants:
-        """The tenants."""
-
-    @property
-    def usage(self) -> UsageCounts:
-        """The counts."""
-
-    @property
-    def configuration(self) -> Configuration:
-        """The store's own settings."""
+    buckets: Buckets
+    versions: Versions
+    history: History
+    bodies: Bodies
+    chunks: Chunks
+    uploads: Uploads
+    tenants: Tenants
+    usage: UsageCounts
+    configuration: Configuration
 
 
 Work = Callable[[Transaction], Awaitable[T]]

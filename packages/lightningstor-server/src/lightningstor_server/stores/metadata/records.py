@@ -6,20 +6,27 @@ Law: this is the only place that knows how a value is written into a column.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 import attrs
 
+from lightningstor_server import documents
 from lightningstor_server.stores.metadata.database import Row
+from lightningstor_server.stores.metadata.values import PartChecksums
+from lightningstor_types.access import AccessControlPolicy
 from lightningstor_types.buckets import Bucket
 from lightningstor_types.digests import NO_CHECKSUMS, ChecksumAlgorithm, Checksums, ChecksumType, ETag
 from lightningstor_types.names import BucketName
 from lightningstor_types.objects import NO_METADATA, ListedObject, Object, ObjectMetadata, StorageClass
+from lightningstor_types.owners import Owner
+from lightningstor_types.settings import NO_SETTINGS, BucketSettings
 from lightningstor_types.tenants import Project
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+ACLS_CACHED: Final = 4096
 _MICROSECOND: Final = timedelta(microseconds=1)
 _METADATA_FIELDS: Final = tuple((field.name, field.default) for field in attrs.fields(ObjectMetadata) if field.name != "user")
 _CLASSES: Final = {item.value: item for item in StorageClass}
@@ -47,6 +54,25 @@ def checksums_of(text: str) -> Checksums:
     return Checksums(**dict([pair.split(":") for pair in text.split(" ")])) if text else NO_CHECKSUMS
 
 
+def parts_text(sizes: Sequence[int], checksums: PartChecksums | None) -> str | None:
+    """The parts of a body: a JSON list of their sizes, or an object of two columns where they have checksums; None for no parts."""
+    if checksums is None:
+        return json.dumps(sizes) if sizes else None
+    return json.dumps({"sizes": sizes, checksums.algorithm.value: checksums.values}, separators=(",", ":"))
+
+
+def parts_of(text: str | None) -> tuple[tuple[int, ...], PartChecksums | None]:
+    """The parts of a column: their sizes, and their checksums where they have some."""
+    if text is None:
+        return (), None
+    found = json.loads(text)
+    if isinstance(found, list):
+        return tuple(found), None
+    sizes = tuple(found.pop("sizes"))
+    ((algorithm, values),) = found.items()
+    return sizes, PartChecksums(algorithm=ChecksumAlgorithm(algorithm), values=tuple(values))
+
+
 def metadata_text(metadata: ObjectMetadata) -> str:
     """A JSON object of what is not as by default, or the empty string where all is."""
     found: dict[str, str | Mapping[str, str]] = {
@@ -62,9 +88,35 @@ def metadata_of(text: str) -> ObjectMetadata:
     return ObjectMetadata(**json.loads(text)) if text else NO_METADATA
 
 
+def document_text(value: object) -> str:
+    """A value of the types as JSON, without what is not set."""
+    return json.dumps(documents.plain(value), separators=(",", ":"))
+
+
+def acl_text(acl: AccessControlPolicy | None) -> str | None:
+    """An access control list as a column has it."""
+    return None if acl is None else document_text(acl)
+
+
+def acl_of(text: str | None) -> AccessControlPolicy | None:
+    """The access control list of a column."""
+    return None if text is None else _policy_of(text)
+
+
+@lru_cache(ACLS_CACHED)  # most objects of a bucket have the same few lists
+def _policy_of(text: str) -> AccessControlPolicy:
+    return documents.structure(AccessControlPolicy, json.loads(text), "an access control list")
+
+
+def settings_of(rows: Iterable[Row]) -> BucketSettings:
+    """The settings of rows of (name, document)."""
+    table = {name: json.loads(document) for name, document in rows}
+    return documents.structure(BucketSettings, table, "the settings of a bucket") if table else NO_SETTINGS
+
+
 def object_of(row: Row) -> Object:
     """An object of the columns that `queries/objects.sql` selects."""
-    key, revision, version_id, generation, size, etag, modified, storage_class, sums, sum_type, parts_count, meta, _ = row
+    key, revision, version_id, marker, generation, size, etag, modified, storage_class, sums, sum_type, parts_count, meta, acl, _ = row
     return Object(
         key=key.decode(),
         revision=revision,
@@ -78,12 +130,14 @@ def object_of(row: Row) -> Object:
         checksum_type=_TYPES[sum_type],
         parts_count=parts_count,
         metadata=metadata_of(meta),
+        delete_marker=bool(marker),
+        acl=acl_of(acl),
     )
 
 
 def listed_of(row: Row) -> ListedObject:
     """An object as a listing names it, of the columns that the pages of `queries/objects.sql` select."""
-    key, size, etag, modified, storage_class, sums, sum_type = row
+    key, size, etag, modified, storage_class, sums, sum_type, acl = row
     return ListedObject(
         key=key.decode(),
         size=size,
@@ -92,12 +146,13 @@ def listed_of(row: Row) -> ListedObject:
         storage_class=_CLASSES[storage_class],
         checksum_algorithms=tuple([_ALGORITHMS[pair.partition(":")[0]] for pair in sums.split(" ")]) if sums else (),
         checksum_type=_TYPES[sum_type],
+        owner=None if acl is None else _policy_of(acl).owner,
     )
 
 
-def bucket_of(row: Row) -> Bucket:
-    """A bucket of the columns that `queries/buckets.sql` selects."""
-    id_, name, organisation, project, region, created, generation, labels = row
+def bucket_of(row: Row, settings: Iterable[Row] = ()) -> Bucket:
+    """A bucket of the columns that `queries/buckets.sql` selects, and its settings' rows of (name, document)."""
+    id_, name, organisation, project, region, created, generation, labels, canonical_id, display_name = row
     return Bucket(
         id=id_,
         name=BucketName(name),
@@ -107,6 +162,8 @@ def bucket_of(row: Row) -> Bucket:
         created=from_micros(created),
         generation=generation,
         labels=tuple(sorted(json.loads(labels).items())),
+        owner=Owner(id=canonical_id, display_name=display_name),
+        settings=settings_of(settings),
     )
 
 

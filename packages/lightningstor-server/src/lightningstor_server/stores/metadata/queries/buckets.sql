@@ -4,11 +4,20 @@ VALUES ($1, $2, $3, $4, $5, $6, 1, 0, '{}')
 ON CONFLICT (namespace, name) DO NOTHING
 RETURNING id
 -- name: find
-SELECT id, name, organisation, project, region, created, generation, labels FROM buckets WHERE namespace = $1 AND name = $2
+SELECT b.id, b.name, b.organisation, b.project, b.region, b.created, b.generation, b.labels, p.canonical_id, p.display_name
+FROM buckets b JOIN projects p ON p.id = b.project WHERE b.namespace = $1 AND b.name = $2
+-- name: settings
+SELECT name, document FROM settings WHERE bucket = $1
+-- name: put_setting
+INSERT INTO settings (bucket, name, document) VALUES ($1, $2, $3) ON CONFLICT (bucket, name) DO UPDATE SET document = excluded.document
+-- name: remove_setting
+DELETE FROM settings WHERE bucket = $1 AND name = $2
+-- name: remove_settings
+DELETE FROM settings WHERE bucket = $1
 -- name: page
-SELECT id, name, organisation, project, region, created, generation, labels FROM buckets
-WHERE project = $1 AND name > $2 AND substr(name, 1, length($3)) = $3
-ORDER BY name LIMIT $4
+SELECT b.id, b.name, b.organisation, b.project, b.region, b.created, b.generation, b.labels, p.canonical_id, p.display_name
+FROM buckets b JOIN projects p ON p.id = b.project WHERE b.project = $1 AND b.name > $2 AND substr(b.name, 1, length($3)) = $3
+ORDER BY b.name LIMIT $4
 -- name: holds_versions
 SELECT EXISTS (SELECT 1 FROM versions WHERE bucket = $1)
 -- name: delete

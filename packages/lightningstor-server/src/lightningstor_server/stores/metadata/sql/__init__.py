@@ -5,10 +5,22 @@ Law: no rule of S3 stands here. A class here answers one Protocol of `base` with
 
 from __future__ import annotations
 
-from lightningstor_server.stores.metadata.base import Work
+from lightningstor_server.stores.metadata.base import (
+    Bodies,
+    Buckets,
+    Chunks,
+    Configuration,
+    History,
+    Tenants,
+    Uploads,
+    UsageCounts,
+    Versions,
+    Work,
+)
 from lightningstor_server.stores.metadata.database import Connection, Database, T
 from lightningstor_server.stores.metadata.sql.bodies import SqlBodies, SqlChunks
 from lightningstor_server.stores.metadata.sql.buckets import SqlBuckets, SqlConfiguration, SqlUsageCounts
+from lightningstor_server.stores.metadata.sql.history import SqlHistory
 from lightningstor_server.stores.metadata.sql.tenants import SqlTenants
 from lightningstor_server.stores.metadata.sql.uploads import SqlUploads
 from lightningstor_server.stores.metadata.sql.versions import SqlVersions
@@ -18,14 +30,15 @@ class SqlTransaction:
     """Everything, as one transaction sees it."""
 
     def __init__(self, connection: Connection) -> None:
-        self.buckets = SqlBuckets(connection)
-        self.versions = SqlVersions(connection)
-        self.bodies = SqlBodies(connection)
-        self.chunks = SqlChunks(connection)
-        self.uploads = SqlUploads(connection)
-        self.tenants = SqlTenants(connection)
-        self.usage = SqlUsageCounts(connection)
-        self.configuration = SqlConfiguration(connection)
+        self.buckets: Buckets = SqlBuckets(connection)
+        self.versions: Versions = SqlVersions(connection)
+        self.history: History = SqlHistory(connection)
+        self.bodies: Bodies = SqlBodies(connection)
+        self.chunks: Chunks = SqlChunks(connection)
+        self.uploads: Uploads = SqlUploads(connection)
+        self.tenants: Tenants = SqlTenants(connection)
+        self.usage: UsageCounts = SqlUsageCounts(connection)
+        self.configuration: Configuration = SqlConfiguration(connection)
 
 
 class SqlMetadata:

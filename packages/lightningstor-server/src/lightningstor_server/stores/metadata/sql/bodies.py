@@ -6,7 +6,6 @@ names it, decided in the transaction that removed the last one.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -15,10 +14,10 @@ from awscrt.checksums import crc32c
 
 from lightningstor_server.stores.blobs.base import Chunk, Piece
 from lightningstor_server.stores.errors import Corrupted, Missing, Unavailable
-from lightningstor_server.stores.metadata.base import Body
 from lightningstor_server.stores.metadata.database import Connection, Row
-from lightningstor_server.stores.metadata.records import to_micros
+from lightningstor_server.stores.metadata.records import parts_of, parts_text, to_micros
 from lightningstor_server.stores.metadata.statements import statements
+from lightningstor_server.stores.metadata.values import Body, PartChecksums
 
 _BODIES = statements("bodies")
 _UPLOADS = statements("uploads")
@@ -33,7 +32,8 @@ def body_of(row: Row) -> Body:
     inline, inline_sum, part_sizes = row
     if inline is not None and crc32c(inline) != inline_sum:
         raise Corrupted("an inline body does not match its checksum")
-    return Body(inline=inline, part_sizes=tuple(json.loads(part_sizes)) if part_sizes else ())
+    sizes, checksums = parts_of(part_sizes)
+    return Body(inline=inline, part_sizes=sizes, part_checksums=checksums)
 
 
 class SqlBodies:
@@ -56,9 +56,11 @@ class SqlBodies:
             await self._connection.run(_BODIES["add_chunk"], values)
         return await self.add_pieces(Piece(chunk=chunk, offset=0, length=chunk.length) for chunk in entered)
 
-    async def add_pieces(self, pieces: Iterable[Piece], part_sizes: Sequence[int] = ()) -> int:
+    async def add_pieces(
+        self, pieces: Iterable[Piece], part_sizes: Sequence[int] = (), part_checksums: PartChecksums | None = None
+    ) -> int:
         """See `Bodies.add_pieces`."""
-        body = await self._inserted(_BODIES["add"], (json.dumps(part_sizes) if part_sizes else None,))
+        body = await self._inserted(_BODIES["add"], (parts_text(part_sizes, part_checksums),))
         start = 0
         for piece in pieces:
             await self._connection.run(_BODIES["add_piece"], (body, start, piece.chunk.id, piece.offset, piece.length))

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import attrs
 
 from lightningstor_server.stores.metadata.database import Connection
-from lightningstor_server.stores.metadata.records import bucket_of, to_micros
+from lightningstor_server.stores.metadata.records import bucket_of, document_text, to_micros
 from lightningstor_server.stores.metadata.statements import statements
 from lightningstor_types.buckets import Bucket, Usage
 
@@ -43,7 +43,7 @@ class SqlBuckets:
     async def find(self, namespace: str, name: str) -> Bucket | None:
         """See `Buckets.find`."""
         row = await self._connection.row(_BUCKETS["find"], (namespace, name))
-        return bucket_of(row) if row else None
+        return bucket_of(row, await self._connection.rows(_BUCKETS["settings"], (row[0],))) if row else None
 
     async def page(self, project: int, prefix: str, after: str, limit: int) -> Sequence[Bucket]:
         """See `Buckets.page`."""
@@ -57,6 +57,7 @@ class SqlBuckets:
     async def delete(self, bucket: int) -> bool:
         """See `Buckets.delete`."""
         await self._connection.run(_BUCKETS["delete_completed_uploads"], (bucket,))
+        await self._connection.run(_BUCKETS["remove_settings"], (bucket,))
         await self._connection.run(_CONFIGURATION["close_usage"], (f"b{bucket}",))
         return await self._connection.row(_BUCKETS["delete"], (bucket,)) is not None
 
@@ -68,6 +69,13 @@ class SqlBuckets:
     async def update(self, bucket: Bucket) -> bool:
         """See `Buckets.update`."""
         return await self._connection.row(_BUCKETS["update"], (json.dumps(dict(bucket.labels)), bucket.id)) is not None
+
+    async def configure(self, bucket: int, name: str, value: object | None) -> None:
+        """See `Buckets.configure`."""
+        if value is None:
+            await self._connection.run(_BUCKETS["remove_setting"], (bucket, name))
+        else:
+            await self._connection.run(_BUCKETS["put_setting"], (bucket, name, document_text(value)))
 
 
 class SqlUsageCounts:

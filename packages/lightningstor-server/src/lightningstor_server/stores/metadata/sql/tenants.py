@@ -10,10 +10,10 @@ from collections.abc import Sequence
 import attrs
 
 from lightningstor_server.stores.errors import Corrupted
-from lightningstor_server.stores.metadata.base import AccessKey
 from lightningstor_server.stores.metadata.database import Connection, Parameters, Row
 from lightningstor_server.stores.metadata.records import project_of
 from lightningstor_server.stores.metadata.statements import statements
+from lightningstor_server.stores.metadata.values import AccessKey
 from lightningstor_types.tenants import Project, Role
 
 _TENANTS = statements("tenants")

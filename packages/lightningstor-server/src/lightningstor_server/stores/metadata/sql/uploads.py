@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from lightningstor_server.stores.metadata.base import StoredPart, Upload
 from lightningstor_server.stores.metadata.database import Connection, Row
 from lightningstor_server.stores.metadata.records import (
+    acl_of,
+    acl_text,
     checksums_of,
     checksums_text,
     from_micros,
@@ -19,6 +20,7 @@ from lightningstor_server.stores.metadata.records import (
     to_micros,
 )
 from lightningstor_server.stores.metadata.statements import statements
+from lightningstor_server.stores.metadata.values import StoredPart, Upload
 from lightningstor_types.digests import ChecksumAlgorithm, ChecksumType, ETag
 from lightningstor_types.names import PART_NUMBER_MAX
 from lightningstor_types.objects import StorageClass
@@ -27,7 +29,7 @@ _UPLOADS = statements("uploads")
 
 
 def _upload_of(row: Row) -> Upload:
-    id_, bucket, key, ordinal, initiated, storage_class, algorithm, type_, meta, completed = row
+    id_, bucket, key, ordinal, initiated, storage_class, algorithm, type_, meta, acl, completed = row
     return Upload(
         id=id_,
         bucket=bucket,
@@ -38,6 +40,7 @@ def _upload_of(row: Row) -> Upload:
         storage_class=StorageClass(storage_class),
         checksum_algorithm=ChecksumAlgorithm(algorithm) if algorithm else None,
         checksum_type=ChecksumType(type_) if type_ else None,
+        acl=acl_of(acl),
         completed=completed,
     )
 
@@ -67,6 +70,7 @@ class SqlUploads:
                 upload.checksum_algorithm,
                 upload.checksum_type,
                 metadata_text(upload.metadata),
+                acl_text(upload.acl),
             ),
         )
 

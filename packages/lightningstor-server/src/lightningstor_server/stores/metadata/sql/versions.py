@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lightningstor_server.stores.metadata.base import Body, Version
 from lightningstor_server.stores.metadata.database import Connection
-from lightningstor_server.stores.metadata.records import checksums_text, listed_of, metadata_text, object_of, to_micros
+from lightningstor_server.stores.metadata.records import acl_text, checksums_text, listed_of, metadata_text, object_of, to_micros
 from lightningstor_server.stores.metadata.sql.bodies import body_of
 from lightningstor_server.stores.metadata.statements import statements
+from lightningstor_server.stores.metadata.values import Body, Version
 from lightningstor_types.objects import ListedObject
 
 _OBJECTS = statements("objects")
@@ -45,6 +45,8 @@ class SqlVersions:
                 item.key.encode(),
                 item.revision,
                 item.version_id,
+                item.revision if item.delete_marker else None,
+                int(item.delete_marker),
                 item.generation,
                 item.size,
                 item.etag,
@@ -54,6 +56,7 @@ class SqlVersions:
                 item.checksum_type,
                 item.parts_count,
                 metadata_text(item.metadata),
+                acl_text(item.acl),
                 version.body,
             ),
         )
@@ -65,7 +68,7 @@ class SqlVersions:
     async def describe(self, bucket: int, version: Version) -> None:
         """See `Versions.describe`."""
         item = version.object
-        values = (metadata_text(item.metadata), item.generation, bucket, item.key.encode(), item.revision)
+        values = (metadata_text(item.metadata), acl_text(item.acl), item.generation, bucket, item.key.encode(), item.revision)
         await self._connection.run(_OBJECTS["describe"], values)
 
     async def page(self, bucket: int, *, first: bytes, before: bytes | None, limit: int) -> Sequence[ListedObject]:

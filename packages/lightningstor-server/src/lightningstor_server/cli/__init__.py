@@ -1,0 +1,1 @@
+"""The command line: `lightningstor`, a module for each family of commands."""

@@ -1,0 +1,68 @@
+"""What a bucket is set to.
+
+Law: each setting is one field of `BucketSettings`, kept as a document under the field's name; what is
+not set has its default here. What a setting means stands in the server.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from attrs import frozen
+
+from lightningstor_types import wire
+from lightningstor_types.access import AccessControlPolicy
+
+
+class VersioningStatus(StrEnum):
+    """Whether versions are kept. A bucket that never was versioned has none (AWS, "How S3 Versioning works")."""
+
+    ENABLED = "Enabled"
+    SUSPENDED = "Suspended"
+
+
+class ObjectOwnership(StrEnum):
+    """Who owns what is written into a bucket (AWS, "Controlling ownership of objects")."""
+
+    BUCKET_OWNER_ENFORCED = "BucketOwnerEnforced"
+    BUCKET_OWNER_PREFERRED = "BucketOwnerPreferred"
+    OBJECT_WRITER = "ObjectWriter"
+
+
+@frozen(kw_only=True)
+class PublicAccessBlock:
+    """What is refused, or not regarded, although it would make something public (AWS, "Blocking public access")."""
+
+    block_public_acls: Annotated[bool, wire.element("BlockPublicAcls")] = False
+    ignore_public_acls: Annotated[bool, wire.element("IgnorePublicAcls")] = False
+    block_public_policy: Annotated[bool, wire.element("BlockPublicPolicy")] = False
+    restrict_public_buckets: Annotated[bool, wire.element("RestrictPublicBuckets")] = False
+
+
+@frozen(kw_only=True)
+class Versioning:
+    """Whether versions are kept."""
+
+    status: VersioningStatus | None = None
+
+
+@frozen(kw_only=True)
+class Ownership:
+    """Who owns what is written, and whether lists are regarded at all."""
+
+    rule: ObjectOwnership = ObjectOwnership.BUCKET_OWNER_ENFORCED
+
+
+@frozen(kw_only=True)
+class BucketSettings:
+    """All settings of a bucket."""
+
+    versioning: Versioning = Versioning()
+    ownership: Ownership = Ownership()
+    acl: AccessControlPolicy | None = None
+    """None: the owner alone, with FULL_CONTROL."""
+    public_access_block: PublicAccessBlock | None = None
+
+
+NO_SETTINGS = BucketSettings()
