@@ -14,7 +14,6 @@ from typing import Annotated
 from attrs import field, frozen
 
 from lightningstor_types import wire
-from lightningstor_types.access import AccessControlPolicy
 from lightningstor_types.digests import NO_CHECKSUMS, Checksums, ChecksumType, ETag
 from lightningstor_types.errors import InvalidRange
 from lightningstor_types.names import NULL_VERSION, BucketName, ObjectKey, VersionId
@@ -70,10 +69,6 @@ class Object:
     checksum_type: Annotated[ChecksumType | None, wire.header("x-amz-checksum-type")] = None
     parts_count: Annotated[int | None, wire.header("x-amz-mp-parts-count")] = None
     metadata: Annotated[ObjectMetadata, wire.group()] = NO_METADATA
-    delete_marker: bool = False
-    """Whether this version says that the key was deleted; it has no body."""
-    acl: AccessControlPolicy | None = None
-    """None: the bucket's owner alone, with FULL_CONTROL."""
 
 
 @frozen(kw_only=True)

@@ -15,7 +15,7 @@ import attrs
 
 from lightningstor_server import documents
 from lightningstor_server.stores.metadata.database import Row
-from lightningstor_server.stores.metadata.values import PartChecksums
+from lightningstor_server.stores.metadata.values import PartChecksums, Version
 from lightningstor_types.access import AccessControlPolicy
 from lightningstor_types.buckets import Bucket
 from lightningstor_types.digests import NO_CHECKSUMS, ChecksumAlgorithm, Checksums, ChecksumType, ETag
@@ -114,10 +114,10 @@ def settings_of(rows: Iterable[Row]) -> BucketSettings:
     return documents.structure(BucketSettings, table, "the settings of a bucket") if table else NO_SETTINGS
 
 
-def object_of(row: Row) -> Object:
-    """An object of the columns that `queries/objects.sql` selects."""
-    key, revision, version_id, marker, generation, size, etag, modified, storage_class, sums, sum_type, parts_count, meta, acl, _ = row
-    return Object(
+def version_of(row: Row) -> Version:
+    """A version of the columns that `queries/objects.sql` selects."""
+    key, revision, version_id, generation, size, etag, modified, storage_class, sums, sum_type, parts_count, meta, acl, body = row
+    item = Object(
         key=key.decode(),
         revision=revision,
         version_id=version_id,
@@ -130,9 +130,8 @@ def object_of(row: Row) -> Object:
         checksum_type=_TYPES[sum_type],
         parts_count=parts_count,
         metadata=metadata_of(meta),
-        delete_marker=bool(marker),
-        acl=acl_of(acl),
     )
+    return Version(object=item, body=body, acl=acl_of(acl))
 
 
 def listed_of(row: Row) -> ListedObject:

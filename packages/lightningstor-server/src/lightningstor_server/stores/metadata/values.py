@@ -6,6 +6,7 @@ Law: inert. A value here says how a thing is kept; what may be done with it stan
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 from attrs import frozen
 
@@ -14,13 +15,23 @@ from lightningstor_types.digests import NO_CHECKSUMS, ChecksumAlgorithm, Checksu
 from lightningstor_types.objects import Object, ObjectMetadata, StorageClass
 from lightningstor_types.tenants import Project, Role
 
+NO_BODY: Final = 0
+
 
 @frozen(kw_only=True)
 class Version:
-    """A version of an object, with the body that holds its bytes: 0 of a delete marker."""
+    """A version of an object, and the body that holds its bytes."""
 
     object: Object
     body: int
+    """Of a delete marker NO_BODY."""
+    acl: AccessControlPolicy | None = None
+    """None: the bucket's owner alone, with FULL_CONTROL."""
+
+    @property
+    def delete_marker(self) -> bool:
+        """Whether this version says that the key was deleted."""
+        return self.body == NO_BODY
 
 
 @frozen(kw_only=True)

@@ -6,7 +6,6 @@ CREATE TABLE versions_by_age (
     revision BIGINT NOT NULL,  -- the bucket's revision that made it
     version_id TEXT,  -- NULL is the null version, of which a key has at most one
     superseded BIGINT,  -- the bucket's revision that made it noncurrent; of a delete marker its own, so that none is ever current
-    delete_marker INTEGER NOT NULL,
     generation BIGINT NOT NULL,  -- counts changes of the metadata in place
     size BIGINT NOT NULL,
     etag TEXT NOT NULL,
@@ -21,7 +20,7 @@ CREATE TABLE versions_by_age (
     PRIMARY KEY (bucket, key, revision DESC)
 ) WITHOUT ROWID;
 
-INSERT INTO versions_by_age SELECT bucket, key, revision, version_id, superseded, delete_marker, generation, size, etag, modified,
+INSERT INTO versions_by_age SELECT bucket, key, revision, version_id, superseded, generation, size, etag, modified,
     storage_class, sums, sum_type, parts_count, meta, NULL, body FROM versions;
 DROP TABLE versions;
 ALTER TABLE versions_by_age RENAME TO versions;

@@ -1,14 +1,14 @@
 -- name: current
-SELECT key, revision, version_id, delete_marker, generation, size, etag, modified, storage_class, sums, sum_type, parts_count, meta, acl, body
+SELECT key, revision, version_id, generation, size, etag, modified, storage_class, sums, sum_type, parts_count, meta, acl, body
 FROM versions WHERE bucket = $1 AND key = $2 AND superseded IS NULL
 -- name: current_with_body
-SELECT v.key, v.revision, v.version_id, v.delete_marker, v.generation, v.size, v.etag, v.modified, v.storage_class, v.sums, v.sum_type,
+SELECT v.key, v.revision, v.version_id, v.generation, v.size, v.etag, v.modified, v.storage_class, v.sums, v.sum_type,
        v.parts_count, v.meta, v.acl, v.body, b.inline, b.inline_sum, b.part_sizes
 FROM versions v JOIN bodies b ON b.id = v.body WHERE v.bucket = $1 AND v.key = $2 AND v.superseded IS NULL
 -- name: insert
-INSERT INTO versions (bucket, key, revision, version_id, superseded, delete_marker, generation, size, etag, modified, storage_class, sums, sum_type,
+INSERT INTO versions (bucket, key, revision, version_id, superseded, generation, size, etag, modified, storage_class, sums, sum_type,
                       parts_count, meta, acl, body)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
 -- name: remove
 DELETE FROM versions WHERE bucket = $1 AND key = $2 AND revision = $3
 -- name: describe

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lightningstor_server.stores.metadata.database import Connection, Parameters
-from lightningstor_server.stores.metadata.records import object_of
+from lightningstor_server.stores.metadata.records import version_of
 from lightningstor_server.stores.metadata.statements import statements
 from lightningstor_server.stores.metadata.values import Version
 
@@ -47,8 +47,8 @@ class SqlHistory:
             rows = await self._connection.rows(_HISTORY["page"], (bucket, first, older_than, limit))
         else:
             rows = await self._connection.rows(_HISTORY["page_before"], (bucket, first, older_than, before, limit))
-        return [Version(object=object_of(row), body=row[-1]) for row in rows]
+        return [version_of(row) for row in rows]
 
     async def _one(self, statement: str, parameters: Parameters) -> Version | None:
         row = await self._connection.row(statement, parameters)
-        return Version(object=object_of(row), body=row[-1]) if row else None
+        return version_of(row) if row else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lightningstor_server.stores.metadata.database import Connection
-from lightningstor_server.stores.metadata.records import acl_text, checksums_text, listed_of, metadata_text, object_of, to_micros
+from lightningstor_server.stores.metadata.records import acl_text, checksums_text, listed_of, metadata_text, to_micros, version_of
 from lightningstor_server.stores.metadata.sql.bodies import body_of
 from lightningstor_server.stores.metadata.statements import statements
 from lightningstor_server.stores.metadata.values import Body, Version
@@ -26,14 +26,14 @@ class SqlVersions:
     async def current(self, bucket: int, key: str) -> Version | None:
         """See `Versions.current`."""
         row = await self._connection.row(_OBJECTS["current"], (bucket, key.encode()))
-        return Version(object=object_of(row), body=row[-1]) if row else None
+        return version_of(row) if row else None
 
     async def current_with_body(self, bucket: int, key: str) -> tuple[Version, Body] | None:
         """See `Versions.current_with_body`."""
         row = await self._connection.row(_OBJECTS["current_with_body"], (bucket, key.encode()))
         if row is None:
             return None
-        return Version(object=object_of(row[:-3]), body=row[-4]), body_of(row[-3:])
+        return version_of(row[:-3]), body_of(row[-3:])
 
     async def insert(self, bucket: int, version: Version) -> None:
         """See `Versions.insert`."""
@@ -45,8 +45,7 @@ class SqlVersions:
                 item.key.encode(),
                 item.revision,
                 item.version_id,
-                item.revision if item.delete_marker else None,
-                int(item.delete_marker),
+                item.revision if version.delete_marker else None,
                 item.generation,
                 item.size,
                 item.etag,
@@ -56,7 +55,7 @@ class SqlVersions:
                 item.checksum_type,
                 item.parts_count,
                 metadata_text(item.metadata),
-                acl_text(item.acl),
+                acl_text(version.acl),
                 version.body,
             ),
         )
@@ -68,7 +67,7 @@ class SqlVersions:
     async def describe(self, bucket: int, version: Version) -> None:
         """See `Versions.describe`."""
         item = version.object
-        values = (metadata_text(item.metadata), acl_text(item.acl), item.generation, bucket, item.key.encode(), item.revision)
+        values = (metadata_text(item.metadata), acl_text(version.acl), item.generation, bucket, item.key.encode(), item.revision)
         await self._connection.run(_OBJECTS["describe"], values)
 
     async def page(self, bucket: int, *, first: bytes, before: bytes | None, limit: int) -> Sequence[ListedObject]:
