@@ -168,12 +168,18 @@ def make_chunk(length: int = 100, directory: str = "7") -> Chunk:
     return Chunk(id=os.urandom(CHUNK_ID_BYTES), directory=directory, length=length, block_sums=b"\x01" * BLOCK_SUM_BYTES)
 
 
+async def advanced(tx: Transaction, bucket: Bucket) -> int | None:
+    """The bucket's next revision."""
+    found = await tx.buckets.advance(bucket)
+    return found[0] if found else None
+
+
 async def enter(metadata: Metadata, bucket: Bucket, keys: Iterable[str]) -> None:
     """Enter empty objects under those keys."""
 
     async def work(tx: Transaction) -> None:
         for key in keys:
-            revision = await tx.buckets.advance(bucket.id)
+            revision = await advanced(tx, bucket)
             assert revision is not None
             body = await tx.bodies.add_inline(b"")
             await tx.versions.insert(bucket.id, Version(object=make_object(key, revision), body=body))
@@ -280,7 +286,7 @@ async def test_a_bucket_tells_whether_it_holds_versions(metadata: Metadata, proj
 async def test_nothing_is_done_to_a_bucket_that_is_gone(metadata: Metadata, bucket: Bucket) -> None:
     """Revision, labels and deletion all say so."""
     assert await metadata.commit(lambda tx: tx.buckets.delete(bucket.id))
-    assert await metadata.commit(lambda tx: tx.buckets.advance(bucket.id)) is None
+    assert await metadata.commit(lambda tx: tx.buckets.advance(bucket)) is None
     assert not await metadata.commit(lambda tx: tx.buckets.update(bucket))
     assert not await metadata.commit(lambda tx: tx.buckets.delete(bucket.id))
 
@@ -678,17 +684,17 @@ async def test_a_key_speaks_for_a_principal_of_a_project(metadata: Metadata, pro
         plain = AccessKey(id=id_, secret=b"\x00\xff", project=project, principal="alice", role=Role.VIEWER, active=True)
         return attrs.evolve(plain, **changes)
 
-    await metadata.commit(lambda tx: tx.tenants.put_key(key("B")))
-    await metadata.commit(lambda tx: tx.tenants.put_key(key("A")))
-    assert await metadata.read(lambda tx: tx.tenants.key("A")) == key("A")
-    assert await metadata.read(lambda tx: tx.tenants.key("a")) is None
-    await metadata.commit(lambda tx: tx.tenants.put_key(key("A", secret=b"new", active=False, role=Role.OWNER)))
+    await metadata.commit(lambda tx: tx.keys.put(key("B")))
+    await metadata.commit(lambda tx: tx.keys.put(key("A")))
+    assert await metadata.read(lambda tx: tx.keys.get("A")) == key("A")
+    assert await metadata.read(lambda tx: tx.keys.get("a")) is None
+    await metadata.commit(lambda tx: tx.keys.put(key("A", secret=b"new", active=False, role=Role.OWNER)))
     expected = [key("A", secret=b"new", active=False, role=Role.OWNER), key("B", role=Role.OWNER)]
-    assert await metadata.read(lambda tx: tx.tenants.keys(project.id)) == expected
-    await metadata.commit(lambda tx: tx.tenants.put_key(key("A", principal="bob")))
-    found = await metadata.read(lambda tx: tx.tenants.key("A"))
+    assert await metadata.read(lambda tx: tx.keys.page(project.id)) == expected
+    await metadata.commit(lambda tx: tx.keys.put(key("A", principal="bob")))
+    found = await metadata.read(lambda tx: tx.keys.get("A"))
     assert found == key("A", principal="bob")
-    assert await metadata.read(lambda tx: tx.tenants.keys(project.id + 1)) == []
+    assert await metadata.read(lambda tx: tx.keys.page(project.id + 1)) == []
 
 
 async def test_usage_counts_for_bucket_project_and_organisation(metadata: Metadata, bucket: Bucket, project: Project) -> None:
@@ -738,7 +744,7 @@ async def test_work_that_raises_leaves_no_trace(metadata: Metadata, bucket: Buck
     """The caller gets its own exception; nothing of what it did is there, in any table."""
 
     async def work(tx: Transaction) -> None:
-        await tx.buckets.advance(bucket.id)
+        await advanced(tx, bucket)
         body = await tx.bodies.add_chunks([chunk])
         await tx.versions.insert(bucket.id, Version(object=make_object("k"), body=body))
         await tx.usage.add(bucket, Usage(objects=1))
@@ -752,14 +758,14 @@ async def test_work_that_raises_leaves_no_trace(metadata: Metadata, bucket: Buck
     assert await condemned(metadata, chunk.id) == 1, "no row knows it"
     assert await metadata.read(lambda tx: tx.usage.of(bucket)) == (Usage(), Usage(), Usage())
     assert await metadata.read(lambda tx: tx.configuration.get("x")) is None
-    assert await metadata.commit(lambda tx: tx.buckets.advance(bucket.id)) == 1
+    assert await metadata.commit(lambda tx: advanced(tx, bucket)) == 1
 
 
 async def test_many_commits_at_once_are_all_kept(metadata: Metadata, bucket: Bucket) -> None:
     """The bucket's revisions have no gap, each is given once, and a later one was answered with a later state."""
 
     async def work(tx: Transaction) -> tuple[int | None, int]:
-        revision = await tx.buckets.advance(bucket.id)
+        revision = await advanced(tx, bucket)
         await tx.usage.add(bucket, Usage(objects=1))
         return revision, (await tx.usage.of(bucket))[0].objects
 
@@ -775,7 +781,7 @@ async def test_failing_work_takes_nothing_of_the_others_with_it(metadata: Metada
     def work(number: int) -> Callable[[Transaction], Awaitable[int | None]]:
         async def write(tx: Transaction) -> int | None:
             await tx.configuration.set(f"s{number}", "there")
-            revision = await tx.buckets.advance(bucket.id)
+            revision = await advanced(tx, bucket)
             if number % 5 == 0:
                 raise OwnError
             if number % 7 == 0:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import attrs
 import pytest
 
-from lightningstor_server.service import uploads
+from lightningstor_server.service import completing
 from lightningstor_server.service.integrity import Digester
 from lightningstor_types import errors
 from lightningstor_types.buckets import Usage
@@ -275,7 +275,7 @@ async def test_a_part_may_be_a_copy(rig: Rig, content: bytes) -> None:
 @pytest.mark.parametrize("content", [SMALL, LARGE], ids=["inline", "chunk"])
 async def test_a_part_may_be_a_range(rig: Rig, content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of the bytes first to last; copies and written parts stand in one object."""
-    monkeypatch.setattr(uploads, "PART_MIN_BYTES", 1)
+    monkeypatch.setattr(completing, "PART_MIN_BYTES", 1)
     await rig.put("k", content)
     upload = await rig.start("d", checksum_algorithm=ChecksumAlgorithm.CRC32, checksum_type=ChecksumType.FULL_OBJECT)
     parts = [

@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 
-from lightningstor_server.service import bodies, uploads
+from lightningstor_server.service import bodies, completing
 from lightningstor_server.service.settings import INLINE_MAX_BYTES
 from lightningstor_types import errors
 from lightningstor_types.buckets import Usage
@@ -88,7 +88,7 @@ class Machine(RuleBasedStateMachine):
         for module, name, value in (
             (bodies, "CHUNK_BYTES", CHUNK_BYTES),
             (bodies, "SEGMENT_BYTES", SEGMENT_BYTES),
-            (uploads, "PART_MIN_BYTES", PART_MIN_BYTES),
+            (completing, "PART_MIN_BYTES", PART_MIN_BYTES),
         ):
             self._stack.enter_context(mock.patch.object(module, name, value))
         self._runner = self._stack.enter_context(asyncio.Runner())

@@ -43,3 +43,5 @@ class Usage:
     bytes: int = 0
     uploads_bytes: int = 0
     """Bytes of the parts of uploads that are not yet complete."""
+    buckets: int = 0
+    """Of a project or an organisation."""

@@ -8,7 +8,7 @@ limits". A key is bytes: no normalisation, no meaning in `.`, `..` or `//`.
 from __future__ import annotations
 
 import re
-from typing import Final, Self
+from typing import ClassVar, Final, Self
 
 from lightningstor_types import errors
 
@@ -27,7 +27,6 @@ _BUCKET = re.compile(r"[a-z0-9](?:[a-z0-9.-]{1,61})[a-z0-9]")
 _IPV4 = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 _FORBIDDEN_PREFIXES = ("xn--", "sthree-", "amzn-s3-demo-")
 _FORBIDDEN_SUFFIXES = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
-_TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._@$+=:-]{0,127}")
 _PART_NUMBER = re.compile(r"[0-9]{1,5}")
 _UPLOAD = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _VERSION = re.compile(r"[A-Za-z0-9._-]{1,1024}")
@@ -145,6 +144,8 @@ class TenantName(str):
     """The name of an organisation, a project or a principal."""
 
     __slots__ = ()
+    PATTERN: ClassVar = r"[A-Za-z0-9][A-Za-z0-9 ._@$+=:-]{0,127}"
+    WANTED: ClassVar = "1 to 128 of A-Z a-z 0-9 and . _ @ $ + = : - or space"
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -153,6 +154,6 @@ class TenantName(str):
         Raises:
             InvalidArgument: it is empty, longer than 128 characters or has a character that a name cannot.
         """
-        if not _TENANT.fullmatch(text):
-            raise errors.InvalidArgument("A name has 1 to 128 of A-Z a-z 0-9 and . _ @ $ + = : - or space.", ArgumentValue=text[:64])
+        if not re.fullmatch(cls.PATTERN, text):
+            raise errors.InvalidArgument(f"A name has {cls.WANTED}.", ArgumentValue=text[:64])
         return cls(text)

@@ -94,6 +94,17 @@ class ListedVersion(ListedObject):
 
 
 @frozen(kw_only=True)
+class ListedDeleteMarker:
+    """A delete marker as a listing of versions names it."""
+
+    key: Annotated[str, wire.element("Key"), wire.ENCODED]
+    version_id: Annotated[str, wire.element("VersionId")]
+    latest: Annotated[bool, wire.element("IsLatest")]
+    last_modified: Annotated[datetime, wire.element("LastModified")]
+    owner: Annotated[Owner | None, wire.element("Owner")] = None
+
+
+@frozen(kw_only=True)
 class CommonPrefix:
     """A prefix that a delimiter rolled up."""
 

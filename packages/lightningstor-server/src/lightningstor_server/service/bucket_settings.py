@@ -15,7 +15,6 @@ from lightningstor_types.operations import bucket_settings as shapes
 
 _EMPTY: Final[tuple[tuple[type[Any], str, str, type[Any]], ...]] = (
     # input, sub-resource, action, the document that says "not set"
-    (shapes.GetBucketVersioning, "versioning", "s3:GetBucketVersioning", shapes.VersioningConfiguration),
     (shapes.GetBucketAccelerateConfiguration, "accelerate", "s3:GetAccelerateConfiguration", shapes.AccelerateConfiguration),
     (shapes.GetBucketRequestPayment, "requestPayment", "s3:GetBucketRequestPayment", shapes.RequestPaymentConfiguration),
     (shapes.GetBucketLogging, "logging", "s3:GetBucketLogging", shapes.BucketLoggingStatus),

@@ -14,10 +14,11 @@ import attrs
 
 from lightningstor_server.service.core import Context
 from lightningstor_server.service.operation import Route, Target, operation
+from lightningstor_server.service.quotas import count
 from lightningstor_server.service.uploads import drop_uploads, owner_of
 from lightningstor_server.stores.metadata.base import Transaction
 from lightningstor_types import errors
-from lightningstor_types.buckets import Bucket
+from lightningstor_types.buckets import Bucket, Usage
 from lightningstor_types.names import LIST_MAX_BUCKETS
 from lightningstor_types.operations.buckets import (
     BucketDescription,
@@ -88,7 +89,9 @@ async def create_bucket(ctx: Context, request: CreateBucket) -> CreateBucketResu
     )
 
     async def work(tx: Transaction) -> None:
-        if await tx.buckets.create(wanted, namespace) is not None:
+        created = await tx.buckets.create(wanted, namespace)
+        if created is not None:
+            await count(tx, created, Usage(buckets=1))
             await tx.configuration.bump()
             return
         there = await tx.buckets.find(namespace, request.bucket)
@@ -118,11 +121,12 @@ async def delete_bucket(ctx: Context, request: DeleteBucket) -> Empty:
     """Delete a bucket that holds no object; uploads that were never completed go with it. AWS, DeleteBucket."""
 
     async def work(tx: Transaction) -> None:
-        if await tx.buckets.advance(ctx.bucket.id) is None:
+        if await tx.buckets.advance(ctx.bucket) is None:
             raise errors.NoSuchBucket(BucketName=request.bucket)
         if await tx.buckets.holds_versions(ctx.bucket.id):
             raise errors.BucketNotEmpty(BucketName=request.bucket)
         await drop_uploads(tx, ctx.bucket)
+        await count(tx, ctx.bucket, Usage(buckets=-1))
         await tx.buckets.delete(ctx.bucket.id)
         await tx.configuration.bump()
 

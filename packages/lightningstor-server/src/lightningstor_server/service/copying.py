@@ -15,10 +15,11 @@ import attrs
 from lightningstor_server.service.bodies import Located, locate
 from lightningstor_server.service.core import Context
 from lightningstor_server.service.integrity import DEFAULT_ALGORITHM, Digester, etag_of
-from lightningstor_server.service.objects import check_metadata, next_revision, replace
+from lightningstor_server.service.objects import check_metadata
 from lightningstor_server.service.operation import Permission, Route, Target, operation
 from lightningstor_server.service.preconditions import check_source, check_write
 from lightningstor_server.service.uploads import enter_part, running_upload
+from lightningstor_server.service.versions import next_revision, shown_id, wanted, write
 from lightningstor_server.stores.blobs.base import Chunk
 from lightningstor_server.stores.errors import Missing
 from lightningstor_server.stores.metadata.base import Transaction
@@ -52,18 +53,18 @@ def _permissions(request: CopyObject | UploadPartCopy) -> Iterable[Permission]:
     )
 
 
-async def _source(tx: Transaction, bucket: Bucket, wanted: CopySource, conditions: ReadConditions) -> Version:
+async def _source(tx: Transaction, bucket: Bucket, source: CopySource, conditions: ReadConditions) -> Version:
     """The version that is copied.
 
     Raises:
         NoSuchKey, NoSuchVersion: it is not there.
+        InvalidRequest: it is a delete marker that was named (AWS, CopyObject).
         PreconditionFailed: it is not wanted.
     """
-    version = await tx.versions.current(bucket.id, wanted.key)
-    if wanted.version_id is not None and (version is None or wanted.version_id != (version.object.version_id or "null")):
-        raise errors.NoSuchVersion(Key=wanted.key, VersionId=wanted.version_id)
-    if version is None:
-        raise errors.NoSuchKey(Key=wanted.key)
+    try:
+        version = await wanted(tx, bucket, source.key, source.version_id)
+    except errors.MethodNotAllowed:
+        raise errors.InvalidRequest("The source of a copy request may not specifically refer to a delete marker by version id.") from None
     check_source(conditions, version.object)
     return version
 
@@ -167,20 +168,26 @@ async def copy_object(ctx: Context, request: CopyObject) -> CopyObjectResult:
     computed = await _missing_checksum(ctx, origin, request)
     now = ctx.now()
 
-    async def work(tx: Transaction) -> Object:
+    async def work(tx: Transaction) -> CopyObjectResult:
         source = await _source(tx, origin, request.source, request.source_conditions)
         if computed is not None and computed.revision != source.object.revision:
             raise errors.ConditionalRequestConflict
-        current = await tx.versions.current(destination.id, request.key)
+        revision, bucket = await next_revision(tx, destination)
+        current = await tx.versions.current(bucket.id, request.key)
         check_write(request.conditions, current.object if current else None)
-        revision = await next_revision(tx, destination)
         item = attrs.evolve(_copied(request, source.object, computed), revision=revision, last_modified=now)
         body = await _share(tx, source.body, 0, source.object.size)
-        await replace(tx, destination, current, Version(object=item, body=body))
-        return item
+        entered = await write(tx, bucket, current, Version(object=item, body=body))
+        return CopyObjectResult(
+            etag=item.etag,
+            last_modified=now,
+            checksums=item.checksums,
+            checksum_type=item.checksum_type,
+            version_id=shown_id(bucket, entered.object.version_id),
+            source_version_id=shown_id(origin, source.object.version_id),
+        )
 
-    item = await ctx.metadata.commit(work)
-    return CopyObjectResult(etag=item.etag, last_modified=now, checksums=item.checksums, checksum_type=item.checksum_type)
+    return await ctx.metadata.commit(work)
 
 
 async def _missing_checksum(ctx: Context, origin: Bucket, request: CopyObject) -> _Computed | None:
@@ -236,7 +243,7 @@ async def upload_part_copy(ctx: Context, request: UploadPartCopy) -> UploadPartC
     # a part is always of chunks, so that completing names pieces alone
     chunk = await _written(ctx, computed.inline) if computed.inline else None
 
-    async def work(tx: Transaction) -> None:
+    async def work(tx: Transaction) -> str | None:
         await running_upload(tx, destination, request.key, request.upload_id)
         source = await _source(tx, origin, request.source, request.source_conditions)
         if computed.revision != source.object.revision:
@@ -249,15 +256,16 @@ async def upload_part_copy(ctx: Context, request: UploadPartCopy) -> UploadPartC
             number=request.part_number, size=computed.length, etag=etag, checksums=computed.checksums, modified=now, body=body
         )
         await enter_part(tx, destination, request.upload_id, part)
+        return shown_id(origin, source.object.version_id)
 
     try:
-        await ctx.metadata.commit(work)
+        source_version_id = await ctx.metadata.commit(work)
     except errors.StorError:
         if chunk is not None:
             await ctx.blobs.delete([(chunk.id, chunk.directory)])
         raise
     shown = computed.checksums if upload.checksum_algorithm else Checksums()
-    return UploadPartCopyResult(etag=etag, last_modified=now, checksums=shown)
+    return UploadPartCopyResult(etag=etag, last_modified=now, checksums=shown, source_version_id=source_version_id)
 
 
 async def _written(ctx: Context, content: bytes) -> Chunk:

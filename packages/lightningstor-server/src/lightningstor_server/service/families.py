@@ -5,6 +5,40 @@ Law: a family that is not named here does not exist.
 
 from __future__ import annotations
 
-from lightningstor_server.service import bucket_settings, buckets, copying, listing, objects, reading, upload_listing, uploads
+from lightningstor_server.service import (
+    attributes,
+    bucket_settings,
+    buckets,
+    completing,
+    copying,
+    listing,
+    objects,
+    principals,
+    quotas,
+    reading,
+    tenants,
+    tokens,
+    upload_listing,
+    uploads,
+    version_listing,
+    versioning,
+)
 
-FAMILIES = (objects, reading, copying, uploads, upload_listing, listing, buckets, bucket_settings)
+FAMILIES = (
+    objects,
+    reading,
+    attributes,
+    copying,
+    uploads,
+    completing,
+    upload_listing,
+    listing,
+    version_listing,
+    versioning,
+    buckets,
+    bucket_settings,
+    tenants,
+    principals,
+    quotas,
+    tokens,
+)

@@ -1,4 +1,4 @@
-"""ListObjects, ListObjectsV2 and ListObjectVersions.
+"""ListObjects and ListObjectsV2.
 
 Law: order is the order of the keys' bytes. A delimiter is sought past: once a prefix is rolled up,
 the keys below it are skipped, never walked. A page costs what it shows, however large the bucket.
@@ -16,19 +16,17 @@ from attrs import define, field
 
 from lightningstor_server.service.core import Context
 from lightningstor_server.service.operation import Route, Target, operation
-from lightningstor_server.service.uploads import owner_of
 from lightningstor_server.stores.metadata.base import Transaction
 from lightningstor_types.errors import InvalidArgument
-from lightningstor_types.names import LIST_MAX_KEYS, NULL_VERSION
-from lightningstor_types.objects import CommonPrefix, ListedObject, ListedVersion
+from lightningstor_types.names import LIST_MAX_KEYS
+from lightningstor_types.objects import CommonPrefix, ListedObject
 from lightningstor_types.operations.listing import (
     ListObjects,
     ListObjectsResult,
     ListObjectsV2,
     ListObjectsV2Result,
-    ListObjectVersions,
-    ListObjectVersionsResult,
 )
+from lightningstor_types.owners import Owner
 
 FIRST_LOOK_ROWS: Final = 64
 """With a delimiter: how many rows are looked at first; doubled while no prefix rolls up."""
@@ -41,7 +39,8 @@ class _Keyed(Protocol):
 
 E = TypeVar("E", bound=_Keyed)
 Position = tuple[bytes, int]
-"""A key, and behind which of its entries (-1: before all) a walk goes on; keys of objects have one entry alone."""
+"""A key, and behind which of its entries a walk goes on; keys of objects have one entry alone."""
+BEFORE_ALL: Final = -1 << 62
 Fetch = Callable[[Position, bytes | None, int], Awaitable[Sequence[E]]]
 """Entries from a position on with a key < before, at most so many."""
 
@@ -81,7 +80,7 @@ async def walk(
     page = Page()
     entries: list[E] = []
     wanted, stop = prefix.encode(), past(prefix.encode())
-    position: Position | None = max(start, (wanted, -1))
+    position: Position | None = max(start, (wanted, BEFORE_ALL))
     rows = limit + 1 if not delimiter else min(limit + 1, FIRST_LOOK_ROWS)
     while position is not None and limit > 0:
         found = await fetch(position, stop, rows)
@@ -99,7 +98,7 @@ async def walk(
             page.prefixes.append(rolled)
             page.last = rolled
             skipped = past(rolled.encode())
-            position = None if skipped is None else (skipped, -1)
+            position = None if skipped is None else (skipped, BEFORE_ALL)
             rows = min(limit + 1, FIRST_LOOK_ROWS)
             break
         else:
@@ -117,7 +116,7 @@ def _rolled_up(key: str, prefix: str, delimiter: str) -> str | None:
 
 
 def _behind(item: ListedObject) -> Position:
-    return after(item.key.encode()), -1
+    return after(item.key.encode()), BEFORE_ALL
 
 
 def next_start(marker: str, prefix: str, delimiter: str) -> bytes:
@@ -147,7 +146,7 @@ async def _objects(ctx: Context, prefix: str, delimiter: str, start: bytes, limi
         async def fetch(first: Position, before: bytes | None, rows: int) -> Sequence[ListedObject]:
             return await tx.versions.page(ctx.bucket.id, first=first[0], before=before, limit=rows)
 
-        return await walk(fetch, _behind, prefix=prefix, delimiter=delimiter, start=(start, -1), limit=limit)
+        return await walk(fetch, _behind, prefix=prefix, delimiter=delimiter, start=(start, BEFORE_ALL), limit=limit)
 
     return await ctx.metadata.read(work)
 
@@ -158,7 +157,6 @@ async def list_objects(ctx: Context, request: ListObjects) -> ListObjectsResult:
     limit = limited(request.max_keys, "max-keys")
     prefix, delimiter, marker = request.prefix or "", request.delimiter or "", request.marker or ""
     items, page = await _objects(ctx, prefix, delimiter, next_start(marker, prefix, delimiter), limit)
-    owner = owner_of(ctx.caller.project)
     return ListObjectsResult(
         name=request.bucket,
         prefix=prefix,
@@ -169,7 +167,7 @@ async def list_objects(ctx: Context, request: ListObjects) -> ListObjectsResult:
         delimiter=delimiter or None,
         encoding_type=request.encoding_type,
         truncated=page.truncated,
-        objects=tuple([attrs.evolve(item, owner=owner) for item in items]),
+        objects=tuple([_owned(item, ctx.bucket.owner) for item in items]),
         common_prefixes=tuple(CommonPrefix(prefix=rolled) for rolled in page.prefixes),
     )
 
@@ -183,7 +181,7 @@ async def list_objects_v2(ctx: Context, request: ListObjectsV2) -> ListObjectsV2
     if request.continuation_token is not None:
         marker = _token_key(request.continuation_token)
     items, page = await _objects(ctx, prefix, delimiter, next_start(marker, prefix, delimiter), limit)
-    owner = owner_of(ctx.caller.project) if request.fetch_owner else None
+    owner = ctx.bucket.owner if request.fetch_owner else None
     return ListObjectsV2Result(
         name=request.bucket,
         prefix=prefix,
@@ -195,33 +193,16 @@ async def list_objects_v2(ctx: Context, request: ListObjectsV2) -> ListObjectsV2
         delimiter=delimiter or None,
         encoding_type=request.encoding_type,
         truncated=page.truncated,
-        objects=tuple(items) if owner is None else tuple([attrs.evolve(item, owner=owner) for item in items]),
+        objects=tuple([_owned(item, owner) for item in items]),
         common_prefixes=tuple(CommonPrefix(prefix=rolled) for rolled in page.prefixes),
     )
 
 
-@operation(ListObjectVersions, Route("GET", Target.BUCKET, query=("versions",)), action="s3:ListBucketVersions")
-async def list_object_versions(ctx: Context, request: ListObjectVersions) -> ListObjectVersionsResult:
-    """A page of versions; without versioning each object is its own null version. AWS, ListObjectVersions."""
-    limit = limited(request.max_keys, "max-keys")
-    prefix, delimiter, marker = request.prefix or "", request.delimiter or "", request.key_marker or ""
-    items, page = await _objects(ctx, prefix, delimiter, next_start(marker, prefix, delimiter), limit)
-    owner = owner_of(ctx.caller.project)
-    last_is_version = bool(items) and items[-1].key == page.last
-    return ListObjectVersionsResult(
-        name=request.bucket,
-        prefix=prefix,
-        key_marker=marker,
-        version_id_marker=request.version_id_marker or "",
-        next_key_marker=page.last if page.truncated else None,
-        next_version_id_marker=NULL_VERSION if page.truncated and last_is_version else None,
-        max_keys=limit,
-        delimiter=delimiter or None,
-        encoding_type=request.encoding_type,
-        truncated=page.truncated,
-        versions=tuple([ListedVersion(**attrs.asdict(item, recurse=False) | {"owner": owner}) for item in items]),
-        common_prefixes=tuple(CommonPrefix(prefix=rolled) for rolled in page.prefixes),
-    )
+def _owned(item: ListedObject, owner: Owner | None) -> ListedObject:
+    """The object with its owner, or without where owners were not asked for."""
+    if owner is None:
+        return item if item.owner is None else attrs.evolve(item, owner=None)
+    return item if item.owner else attrs.evolve(item, owner=owner)
 
 
 def _token(key: str) -> str:

@@ -1,7 +1,7 @@
 """PutObject, GetObject, HeadObject, the deletes and UpdateObject.
 
 Law: what is written becomes visible in one transaction, conditions checked inside it; what it
-replaces becomes garbage in the same transaction. Order is the bucket's revision, never a clock.
+replaces becomes garbage in the same transaction, or an older version (`versions`).
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from lightningstor_server.service.bodies import ingest
 from lightningstor_server.service.core import Context
 from lightningstor_server.service.integrity import Claims
 from lightningstor_server.service.operation import Permission, Route, Target, operation
-from lightningstor_server.service.preconditions import check_delete, check_write
+from lightningstor_server.service.preconditions import check_write
+from lightningstor_server.service.versions import delete, next_revision, shown_id, wanted, write
 from lightningstor_server.stores.metadata.base import Transaction
 from lightningstor_server.stores.metadata.values import Version
 from lightningstor_types import errors
-from lightningstor_types.buckets import Bucket, Usage
 from lightningstor_types.digests import ChecksumType, ETag
 from lightningstor_types.names import DELETE_MAX_KEYS, USER_METADATA_MAX_BYTES, ObjectKey
 from lightningstor_types.objects import NO_METADATA, Object, ObjectMetadata
@@ -38,37 +38,9 @@ from lightningstor_types.operations.objects import (
     UpdateObjectResult,
 )
 
-READ_ATTEMPTS: Final = 3
-"""A read whose chunks vanish between the look-up and the opening was overtaken by an overwrite: look again."""
-
-
 _TEXTS: Final = tuple(field.name for field in attrs.fields(ObjectMetadata) if field.name != "user")
 _TOKEN: Final = re.compile(r"[a-z0-9!#$%&'*+\-.^_`|~]+")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-
-
-async def next_revision(tx: Transaction, bucket: Bucket) -> int:
-    """This transaction's revision of the bucket.
-
-    Raises:
-        NoSuchBucket: it was deleted meanwhile.
-    """
-    revision = await tx.buckets.advance(bucket.id)
-    if revision is None:
-        raise errors.NoSuchBucket(BucketName=bucket.name)
-    return revision
-
-
-async def replace(tx: Transaction, bucket: Bucket, current: Version | None, new: Version | None) -> None:
-    """Put `new` in the place of `current`, and count the difference; either may be nothing."""
-    if current is not None:
-        await tx.versions.remove(bucket.id, current)
-        await tx.bodies.release(current.body)
-    if new is not None:
-        await tx.versions.insert(bucket.id, new)
-    was = (1, current.object.size) if current else (0, 0)
-    now = (1, new.object.size) if new else (0, 0)
-    await tx.usage.add(bucket, Usage(objects=now[0] - was[0], bytes=now[1] - was[1]))
 
 
 def check_metadata(metadata: ObjectMetadata) -> None:
@@ -97,17 +69,16 @@ def check_metadata(metadata: ObjectMetadata) -> None:
 @operation(PutObject, Route("PUT", Target.OBJECT), rpc="ObjectService.WriteObject", action="s3:PutObject")
 async def put_object(ctx: Context, request: PutObject) -> PutObjectResult:
     """Receive the body, then make the object visible. AWS, PutObject."""
-    bucket = ctx.bucket
     check_metadata(request.metadata)
     claims = Claims.of(request.content_md5, request.checksums, request.checksum_algorithm)
     if request.conditions.if_match or request.conditions.if_none_match:
-        found = await ctx.metadata.read(lambda tx: tx.versions.current(bucket.id, request.key))
+        found = await ctx.metadata.read(lambda tx: tx.versions.current(ctx.bucket.id, request.key))
         check_write(request.conditions, found.object if found else None)
     ingested = await ingest(ctx.blobs, request.body, claims)
     now = ctx.now()
 
-    async def work(tx: Transaction) -> None:
-        revision = await next_revision(tx, bucket)
+    async def work(tx: Transaction) -> str | None:
+        revision, bucket = await next_revision(tx, ctx.bucket)
         current = await tx.versions.current(bucket.id, request.key)
         check_write(request.conditions, current.object if current else None)
         item = Object(
@@ -121,19 +92,35 @@ async def put_object(ctx: Context, request: PutObject) -> PutObjectResult:
             checksum_type=ChecksumType.FULL_OBJECT,
             metadata=request.metadata,
         )
-        await replace(tx, bucket, current, Version(object=item, body=await ingested.enter(tx)))
+        entered = await write(tx, bucket, current, Version(object=item, body=await ingested.enter(tx)))
+        return shown_id(bucket, entered.object.version_id)
 
     try:
-        await ctx.metadata.commit(work)
+        version_id = await ctx.metadata.commit(work)
     except errors.StorError:
         await ingested.abandon(ctx.blobs)
         raise
-    return PutObjectResult(etag=ingested.etag, checksums=ingested.checksums, checksum_type=ChecksumType.FULL_OBJECT, size=ingested.size)
+    return PutObjectResult(
+        etag=ingested.etag,
+        version_id=version_id,
+        checksums=ingested.checksums,
+        checksum_type=ChecksumType.FULL_OBJECT,
+        size=ingested.size,
+    )
 
 
-@operation(DeleteObject, Route("DELETE", Target.OBJECT, status=204), rpc="ObjectService.DeleteObject", action="s3:DeleteObject")
+def _delete_permission(request: DeleteObject) -> Iterable[Permission]:
+    return (Permission(action=_delete_action(request.version_id), bucket=request.bucket, key=request.key),)
+
+
+def _delete_action(version_id: str | None) -> str:
+    """To delete a version is more than to delete what is current (AWS, "Deleting object versions")."""
+    return "s3:DeleteObject" if version_id is None else "s3:DeleteObjectVersion"
+
+
+@operation(DeleteObject, Route("DELETE", Target.OBJECT, status=204), rpc="ObjectService.DeleteObject", action=_delete_permission)
 async def delete_object(ctx: Context, request: DeleteObject) -> DeleteObjectResult:
-    """Delete an object; that it is not there is no error. AWS, DeleteObject."""
+    """Delete an object or a version of it; that it is not there is no error. AWS, DeleteObject."""
     expected = ObjectIdentifier(
         key=request.key,
         version_id=request.version_id,
@@ -141,25 +128,15 @@ async def delete_object(ctx: Context, request: DeleteObject) -> DeleteObjectResu
         last_modified=request.if_match_last_modified,
         size=request.if_match_size,
     )
-    await ctx.metadata.commit(lambda tx: _delete(tx, ctx.bucket, expected))
-    return DeleteObjectResult(version_id=request.version_id)
-
-
-async def _delete(tx: Transaction, bucket: Bucket, expected: ObjectIdentifier) -> None:
-    """Delete what is there, if it is what the caller expects."""
-    current = await tx.versions.current(bucket.id, expected.key)
-    if expected.version_id not in {None, "null"}:
-        return
-    check_delete(current.object if current else None, etag=expected.etag, modified=expected.last_modified, size=expected.size)
-    if current is not None:
-        await next_revision(tx, bucket)
-        await replace(tx, bucket, current, None)
+    deletion = await ctx.metadata.commit(lambda tx: delete(tx, ctx.bucket, expected, ctx.now()))
+    return DeleteObjectResult(version_id=deletion.version_id, delete_marker=deletion.delete_marker)
 
 
 def _delete_permissions(request: DeleteObjects) -> Iterable[Permission]:
     """One for every key; the bucket itself where the batch is empty, so that it is resolved."""
-    keys: list[str | None] = [*(identifier.key for identifier in request.objects)] or [None]
-    return (Permission(action="s3:DeleteObject", bucket=request.bucket, key=key) for key in dict.fromkeys(keys))
+    wanted = dict.fromkeys((_delete_action(identifier.version_id), identifier.key) for identifier in request.objects)
+    asked: list[tuple[str, str | None]] = [*wanted] or [("s3:DeleteObject", None)]
+    return (Permission(action=action, bucket=request.bucket, key=key) for action, key in asked)
 
 
 @operation(
@@ -172,16 +149,22 @@ async def delete_objects(ctx: Context, request: DeleteObjects) -> DeleteObjectsR
     """Delete a batch in one transaction, each key succeeding or failing on its own. AWS, DeleteObjects."""
     if not request.objects or len(request.objects) > DELETE_MAX_KEYS:
         raise errors.MalformedXML
+    now = ctx.now()
 
     async def one(tx: Transaction, wanted: ObjectIdentifier) -> DeletedObject | DeleteFailure:
         try:
             ObjectKey.parse(wanted.key)
-            await _delete(tx, ctx.bucket, wanted)
+            deletion = await delete(tx, ctx.bucket, wanted, now)
         except errors.NoSuchBucket:
             raise
         except errors.StorError as error:
             return DeleteFailure(key=wanted.key, version_id=wanted.version_id, code=error.code, message=error.message)
-        return DeletedObject(key=wanted.key, version_id=wanted.version_id)
+        return DeletedObject(
+            key=wanted.key,
+            version_id=wanted.version_id,
+            delete_marker=deletion.delete_marker,
+            delete_marker_version_id=deletion.version_id if deletion.delete_marker else None,
+        )
 
     async def work(tx: Transaction) -> list[DeletedObject | DeleteFailure]:
         return [await one(tx, wanted) for wanted in request.objects]
@@ -203,9 +186,7 @@ async def update_object(ctx: Context, request: UpdateObject) -> UpdateObjectResu
     fields = request.update_mask or tuple(_UPDATABLE)
 
     async def work(tx: Transaction) -> Object:
-        version = await tx.versions.current(ctx.bucket.id, request.key)
-        if version is None:
-            raise errors.NoSuchKey(Key=request.key)
+        version = await wanted(tx, ctx.bucket, request.key, None)
         if request.if_generation not in {None, version.object.generation}:
             raise errors.PreconditionFailed(Condition="if_generation")
         metadata = attrs.evolve(version.object.metadata, **{name: getattr(request.metadata, name) for name in fields})

@@ -6,14 +6,16 @@ read fails. Conditions are checked before anything is told of the object.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 import attrs
 
 from lightningstor_server.service.bodies import Located, locate_pieces
 from lightningstor_server.service.core import Context
-from lightningstor_server.service.operation import Route, Target, operation
+from lightningstor_server.service.operation import Permission, Route, Target, operation
 from lightningstor_server.service.preconditions import check_read
+from lightningstor_server.service.versions import shown_id, wanted
 from lightningstor_server.stores.errors import Missing
 from lightningstor_server.stores.metadata.base import Transaction
 from lightningstor_server.stores.metadata.values import Body, Version
@@ -64,9 +66,11 @@ def _span(request: HeadObject, size: int, part_sizes: tuple[int, ...]) -> _Span:
     return _Span(first=first, length=length, content_range=content_range)
 
 
-def _shown(request: HeadObject, item: Object, span: _Span) -> Object:
+def _shown(ctx: Context, request: HeadObject, item: Object, span: _Span) -> Object:
     """The object as this read shows it."""
     changes: dict[str, Any] = {}
+    if (version_id := shown_id(ctx.bucket, item.version_id)) != item.version_id:
+        changes["version_id"] = version_id
     if request.checksum_mode is None or span.length != item.size:
         # the checksum of the whole is not one of the range (AWS, GetObject)
         changes |= {"checksums": NO_CHECKSUMS, "checksum_type": None}
@@ -83,43 +87,34 @@ def _overridden(metadata: ObjectMetadata, overrides: ResponseOverrides) -> Objec
     return attrs.evolve(metadata, **asked)
 
 
-def _wanted(request: HeadObject, version: Version | None) -> Version:
-    """The version that a read is about.
-
-    Raises:
-        NoSuchKey, NoSuchVersion: it is not there.
-        PreconditionFailed, NotModified: it is not wanted.
-    """
-    if request.version_id is not None and (version is None or request.version_id != (version.object.version_id or "null")):
-        raise errors.NoSuchVersion(Key=request.key, VersionId=request.version_id)
-    if version is None:
-        raise errors.NoSuchKey(Key=request.key)
-    check_read(request.conditions, version.object)
-    return version
+def _permission(request: HeadObject) -> Iterable[Permission]:
+    action = "s3:GetObject" if request.version_id is None else "s3:GetObjectVersion"
+    return (Permission(action=action, bucket=request.bucket, key=request.key),)
 
 
-@operation(HeadObject, Route("HEAD", Target.OBJECT), rpc="ObjectService.HeadObject", action="s3:GetObject")
+@operation(HeadObject, Route("HEAD", Target.OBJECT), rpc="ObjectService.HeadObject", action=_permission)
 async def head_object(ctx: Context, request: HeadObject) -> HeadObjectResult:
     """What GetObject would say, without the bytes. AWS, HeadObject."""
 
     async def work(tx: Transaction) -> tuple[Version, tuple[int, ...]]:
-        version = _wanted(request, await tx.versions.current(ctx.bucket.id, request.key))
+        version = await wanted(tx, ctx.bucket, request.key, request.version_id)
+        check_read(request.conditions, version.object)
         sizes = (await tx.bodies.get(version.body)).part_sizes if request.part_number is not None else ()
         return version, sizes
 
     version, part_sizes = await ctx.metadata.read(work)
     span = _span(request, version.object.size, part_sizes)
-    shown = _shown(request, version.object, span)
+    shown = _shown(ctx, request, version.object, span)
     return HeadObjectResult(object=shown, content_length=span.length, content_range=span.content_range)
 
 
-@operation(GetObject, Route("GET", Target.OBJECT), rpc="ObjectService.ReadObject", action="s3:GetObject")
+@operation(GetObject, Route("GET", Target.OBJECT), rpc="ObjectService.ReadObject", action=_permission)
 async def get_object(ctx: Context, request: GetObject) -> GetObjectResult:
     """Read an object or a range of it; every byte is verified before it leaves. AWS, GetObject."""
     for attempt in range(READ_ATTEMPTS):
-        found = await ctx.metadata.look(lambda tx: tx.versions.current_with_body(ctx.bucket.id, request.key))
-        version = _wanted(request, found[0] if found else None)
-        item, body = version.object, found[1] if found else Body(inline=None, part_sizes=())
+        version, body = await _found(ctx, request)
+        item = version.object
+        check_read(request.conditions, item)
         span = _span(request, item.size, body.part_sizes)
         try:
             located = await _located(ctx, version, body, span)
@@ -128,9 +123,27 @@ async def get_object(ctx: Context, request: GetObject) -> GetObjectResult:
             if attempt == READ_ATTEMPTS - 1:
                 raise
         else:
-            shown = _shown(request, item, span)
+            shown = _shown(ctx, request, item, span)
             return GetObjectResult(object=shown, content_length=span.length, content_range=span.content_range, body=stream)
     raise errors.InternalError
+
+
+async def _found(ctx: Context, request: GetObject) -> tuple[Version, Body]:
+    """The version with its body; the current one comes in a single statement.
+
+    Raises:
+        NoSuchKey, NoSuchVersion, MethodNotAllowed: as `versions.wanted`.
+    """
+    if request.version_id is None:
+        found = await ctx.metadata.look(lambda tx: tx.versions.current_with_body(ctx.bucket.id, request.key))
+        if found is not None:
+            return found
+
+    async def work(tx: Transaction) -> tuple[Version, Body]:
+        version = await wanted(tx, ctx.bucket, request.key, request.version_id)
+        return version, await tx.bodies.get(version.body)
+
+    return await ctx.metadata.read(work)
 
 
 async def _located(ctx: Context, version: Version, body: Body, span: _Span) -> Located:

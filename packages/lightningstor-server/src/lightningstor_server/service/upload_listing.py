@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lightningstor_server.service.core import Context
-from lightningstor_server.service.listing import Page, Position, limited, next_start, walk
+from lightningstor_server.service.listing import BEFORE_ALL, Page, Position, limited, next_start, walk
 from lightningstor_server.service.operation import Route, Target, operation
 from lightningstor_server.service.uploads import ordinal_of, owner_of, running_upload
 from lightningstor_server.stores.metadata.base import Transaction
@@ -77,7 +77,7 @@ async def list_multipart_uploads(ctx: Context, request: ListMultipartUploads) ->
     resumes = bool(key_marker and upload_marker)
 
     # the marker's own key appears only where some of its uploads are still to come
-    start = (key_marker.encode(), ordinal_of(upload_marker)) if resumes else (next_start(key_marker, prefix, delimiter), -1)
+    start = (key_marker.encode(), ordinal_of(upload_marker)) if resumes else (next_start(key_marker, prefix, delimiter), BEFORE_ALL)
 
     async def work(tx: Transaction) -> tuple[list[Upload], Page]:
         async def fetch(first: Position, before: bytes | None, rows: int) -> Sequence[Upload]:

@@ -15,19 +15,6 @@ from lightningstor_types.operations.common import OnBucket
 
 
 @frozen(kw_only=True)
-class GetBucketVersioning(OnBucket):
-    """Whether versioning is on."""
-
-
-@frozen(kw_only=True)
-class VersioningConfiguration:
-    """Without a status: versioning was never on."""
-
-    document: ClassVar[str] = "VersioningConfiguration"
-    status: Annotated[str | None, wire.element("Status")] = None
-
-
-@frozen(kw_only=True)
 class GetBucketAccelerateConfiguration(OnBucket):
     """Transfer acceleration."""
 

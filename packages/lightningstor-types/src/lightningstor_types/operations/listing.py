@@ -12,7 +12,7 @@ from attrs import frozen
 
 from lightningstor_types import wire
 from lightningstor_types.names import LIST_MAX_KEYS
-from lightningstor_types.objects import CommonPrefix, ListedObject, ListedVersion
+from lightningstor_types.objects import CommonPrefix, ListedDeleteMarker, ListedObject, ListedVersion
 from lightningstor_types.operations.common import OnBucket
 
 
@@ -110,4 +110,5 @@ class ListObjectVersionsResult:
     encoding_type: Annotated[EncodingType | None, wire.element("EncodingType")] = None
     truncated: Annotated[bool, wire.element("IsTruncated")]
     versions: Annotated[tuple[ListedVersion, ...], wire.element("Version")] = ()
+    delete_markers: Annotated[tuple[ListedDeleteMarker, ...], wire.element("DeleteMarker")] = ()
     common_prefixes: Annotated[tuple[CommonPrefix, ...], wire.element("CommonPrefixes")] = ()

@@ -13,11 +13,11 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from lightningstor_server.stores.blobs.base import Chunk, Piece
-from lightningstor_server.stores.metadata.values import AccessKey, Body, PartChecksums, StoredPart, Upload, Version
+from lightningstor_server.stores.metadata.values import AccessKey, Body, Holding, Level, PartChecksums, StoredPart, Upload, Version
 from lightningstor_types.buckets import Bucket, Usage
 from lightningstor_types.names import PART_NUMBER_MAX
 from lightningstor_types.objects import ListedObject
-from lightningstor_types.tenants import Project
+from lightningstor_types.tenants import Organisation, Principal, Project, Quota, Role
 
 T = TypeVar("T")
 
@@ -44,14 +44,14 @@ class Buckets(Protocol):
             StoreError: it still holds versions, or parts of uploads.
         """
 
-    async def advance(self, bucket: int) -> int | None:
-        """The bucket's next revision, which is this transaction's; None if the bucket is gone."""
+    async def advance(self, bucket: Bucket) -> tuple[int, Bucket] | None:
+        """The bucket's next revision, which is this transaction's, and the bucket as it is now; None if it is gone."""
 
     async def update(self, bucket: Bucket) -> bool:
         """Store its labels and count its generation on; False if it is gone."""
 
     async def configure(self, bucket: int, name: str, value: object | None) -> None:
-        """Keep a setting under its field of `BucketSettings`; None removes it."""
+        """Keep a setting under its field of `BucketSettings`, and count the generation on; None removes it."""
 
 
 class Versions(Protocol):
@@ -118,9 +118,7 @@ class Bodies(Protocol):
             Unavailable: one of them has been condemned as an orphan.
         """
 
-    async def add_pieces(
-        self, pieces: Iterable[Piece], part_sizes: Sequence[int] = (), part_checksums: PartChecksums | None = None
-    ) -> int:
+    async def add_pieces(self, pieces: Iterable[Piece], part_sizes: Sequence[int] = (), part_checksums: PartChecksums | None = None) -> int:
         """Make a body of pieces of chunks that are there; moves no bytes. Returns its id.
 
         `part_sizes` and `part_checksums` are of the parts that it is completed from, in their order.
@@ -194,10 +192,16 @@ class Uploads(Protocol):
 
 
 class Tenants(Protocol):
-    """Organisations, projects, principals and their keys."""
+    """Organisations and projects."""
 
-    async def key(self, access_key: str) -> AccessKey | None:
-        """The key and whom it speaks for."""
+    async def create_organisation(self, name: str, created: datetime) -> Organisation | None:
+        """Enter an organisation; None if the name is taken."""
+
+    async def organisation(self, name: str) -> Organisation | None:
+        """The organisation."""
+
+    async def organisations(self, after: str, limit: int) -> Sequence[Organisation]:
+        """Those behind `after`, by name."""
 
     async def put_project(self, project: Project) -> Project:
         """Create or update a project and its organisation, by their names; returns it with its ids."""
@@ -208,21 +212,69 @@ class Tenants(Protocol):
     async def project_by_id(self, project: int) -> Project | None:
         """The project."""
 
-    async def put_key(self, key: AccessKey) -> None:
+    async def projects(self, organisation: int, after: str, limit: int) -> Sequence[Project]:
+        """The organisation's projects behind `after`, by name."""
+
+    async def remove(self, tenant: Organisation | Project) -> None:
+        """Remove an organisation, or a project with its principals and keys.
+
+        Raises:
+            StoreError: it still holds projects, or buckets.
+        """
+
+
+class Principals(Protocol):
+    """The principals of projects."""
+
+    async def get(self, project: int, name: str) -> Principal | None:
+        """The principal."""
+
+    async def put(self, project: int, principal: Principal) -> None:
+        """Create a principal, or give it another role."""
+
+    async def page(self, project: int, after: str, limit: int) -> Sequence[Principal]:
+        """The project's principals behind `after`, by name."""
+
+    async def delete(self, project: int, name: str) -> None:
+        """Remove a principal and its keys."""
+
+
+class Keys(Protocol):
+    """Access keys, revoked ones among them. Their secrets are sealed."""
+
+    async def get(self, access_key: str) -> AccessKey | None:
+        """The key and whom it speaks for."""
+
+    async def put(self, key: AccessKey) -> None:
         """Create or replace a key, and its principal."""
 
-    async def keys(self, project: int) -> Sequence[AccessKey]:
-        """The keys of a project."""
+    async def page(self, project: int, after: str = "", limit: int = 1000, *, principal: str | None = None) -> Sequence[AccessKey]:
+        """The keys of a project, or of a principal of it, behind `after`, by id."""
+
+    async def delete(self, access_key: str) -> None:
+        """Remove a key."""
+
+    async def any_active(self, project: int, *, principal: str | None = None, role: Role | None = None) -> bool:
+        """Whether the project has a key that is not revoked, of that principal or of one with that role."""
 
 
 class UsageCounts(Protocol):
-    """What buckets, projects and organisations hold."""
+    """What buckets, projects and organisations hold, and the most that they may."""
 
-    async def add(self, bucket: Bucket, delta: Usage) -> None:
-        """Count for the bucket, its project and its organisation."""
+    async def add(self, bucket: Bucket, delta: Usage) -> Sequence[Holding]:
+        """Count for the bucket, its project and its organisation; returns what those hold then that have a quota.
+
+        A bucket does not count itself: `delta.buckets` is its project's and its organisation's.
+        """
 
     async def of(self, bucket: Bucket) -> tuple[Usage, Usage, Usage]:
         """The counts of the bucket, its project and its organisation."""
+
+    async def held(self, level: Level, id_: int) -> Holding:
+        """What one of them holds, and may hold."""
+
+    async def limit(self, level: Level, id_: int, quota: Quota) -> None:
+        """Set what one of them may hold; what it holds already stays."""
 
 
 class Configuration(Protocol):
@@ -251,6 +303,8 @@ class Transaction(Protocol):
     chunks: Chunks
     uploads: Uploads
     tenants: Tenants
+    principals: Principals
+    keys: Keys
     usage: UsageCounts
     configuration: Configuration
 

@@ -44,6 +44,16 @@ def from_micros(micros: int) -> datetime:
     return _EPOCH + timedelta(microseconds=micros)
 
 
+def to_stamp(moment: datetime | None) -> int:
+    """The same of a moment that may not be known."""
+    return 0 if moment is None else to_micros(moment)
+
+
+def from_stamp(micros: int) -> datetime | None:
+    """The moment; None where it is not known, as of what is older than its column."""
+    return from_micros(micros) if micros else None
+
+
 def checksums_text(checksums: Checksums) -> str:
     """`name:value` for each, a space between them; neither occurs in base64."""
     return " ".join(f"{algorithm.field}:{value}" for algorithm, value in checksums.items())
@@ -168,7 +178,7 @@ def bucket_of(row: Row, settings: Iterable[Row] = ()) -> Bucket:
 
 def project_of(row: Row) -> Project:
     """A project of the columns that `queries/tenants.sql` selects."""
-    id_, organisation_id, organisation, name, display_name, email, canonical_id = row
+    id_, organisation_id, organisation, name, display_name, email, canonical_id, created = row
     return Project(
         id=id_,
         organisation_id=organisation_id,
@@ -177,4 +187,5 @@ def project_of(row: Row) -> Project:
         display_name=display_name,
         email=email,
         canonical_id=canonical_id,
+        created=from_stamp(created),
     )

@@ -6,14 +6,16 @@ Law: inert. A value here says how a thing is kept; what may be done with it stan
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Final
 
 from attrs import frozen
 
 from lightningstor_types.access import AccessControlPolicy
+from lightningstor_types.buckets import Usage
 from lightningstor_types.digests import NO_CHECKSUMS, ChecksumAlgorithm, Checksums, ChecksumType, ETag
 from lightningstor_types.objects import Object, ObjectMetadata, StorageClass
-from lightningstor_types.tenants import Project, Role
+from lightningstor_types.tenants import Project, Quota, Role
 
 NO_BODY: Final = 0
 
@@ -27,6 +29,11 @@ class Version:
     """Of a delete marker NO_BODY."""
     acl: AccessControlPolicy | None = None
     """None: the bucket's owner alone, with FULL_CONTROL."""
+
+    @property
+    def key(self) -> str:
+        """The key."""
+        return self.object.key
 
     @property
     def delete_marker(self) -> bool:
@@ -98,3 +105,22 @@ class AccessKey:
     principal: str
     role: Role
     active: bool
+    """A revoked key is kept, and is none."""
+    created: datetime | None = None
+
+
+class Level(StrEnum):
+    """What usage is counted for and limited on."""
+
+    BUCKET = "bucket"
+    PROJECT = "project"
+    ORGANISATION = "organisation"
+
+
+@frozen(kw_only=True)
+class Holding:
+    """What a bucket, a project or an organisation holds, and may hold."""
+
+    level: Level
+    usage: Usage
+    quota: Quota

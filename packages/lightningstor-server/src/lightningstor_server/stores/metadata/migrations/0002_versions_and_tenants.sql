@@ -42,6 +42,7 @@ ALTER TABLE organisations ADD COLUMN created BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE projects ADD COLUMN created BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE principals ADD COLUMN created BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE access_keys ADD COLUMN created BIGINT NOT NULL DEFAULT 0;
+CREATE INDEX access_keys_of_principal ON access_keys (principal);
 
 -- How many buckets a project and an organisation have, and the most that a scope may hold; NULL is no limit.
 ALTER TABLE usage ADD COLUMN buckets BIGINT NOT NULL DEFAULT 0;

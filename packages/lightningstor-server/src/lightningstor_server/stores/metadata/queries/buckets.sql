@@ -6,8 +6,13 @@ RETURNING id
 -- name: find
 SELECT b.id, b.name, b.organisation, b.project, b.region, b.created, b.generation, b.labels, p.canonical_id, p.display_name
 FROM buckets b JOIN projects p ON p.id = b.project WHERE b.namespace = $1 AND b.name = $2
+-- name: of_id
+SELECT b.id, b.name, b.organisation, b.project, b.region, b.created, b.generation, b.labels, p.canonical_id, p.display_name
+FROM buckets b JOIN projects p ON p.id = b.project WHERE b.id = $1
 -- name: settings
 SELECT name, document FROM settings WHERE bucket = $1
+-- name: changed
+UPDATE buckets SET generation = generation + 1 WHERE id = $1
 -- name: put_setting
 INSERT INTO settings (bucket, name, document) VALUES ($1, $2, $3) ON CONFLICT (bucket, name) DO UPDATE SET document = excluded.document
 -- name: remove_setting
@@ -25,6 +30,6 @@ DELETE FROM buckets WHERE id = $1 RETURNING id
 -- name: delete_completed_uploads
 DELETE FROM uploads WHERE bucket = $1
 -- name: advance
-UPDATE buckets SET revision = revision + 1 WHERE id = $1 RETURNING revision
+UPDATE buckets SET revision = revision + 1 WHERE id = $1 RETURNING revision, generation
 -- name: update
 UPDATE buckets SET labels = $1, generation = generation + 1 WHERE id = $2 RETURNING id

@@ -11,6 +11,8 @@ from lightningstor_server.stores.metadata.base import (
     Chunks,
     Configuration,
     History,
+    Keys,
+    Principals,
     Tenants,
     Uploads,
     UsageCounts,
@@ -19,10 +21,12 @@ from lightningstor_server.stores.metadata.base import (
 )
 from lightningstor_server.stores.metadata.database import Connection, Database, T
 from lightningstor_server.stores.metadata.sql.bodies import SqlBodies, SqlChunks
-from lightningstor_server.stores.metadata.sql.buckets import SqlBuckets, SqlConfiguration, SqlUsageCounts
+from lightningstor_server.stores.metadata.sql.buckets import SqlBuckets, SqlConfiguration
 from lightningstor_server.stores.metadata.sql.history import SqlHistory
+from lightningstor_server.stores.metadata.sql.keys import SqlKeys, SqlPrincipals
 from lightningstor_server.stores.metadata.sql.tenants import SqlTenants
 from lightningstor_server.stores.metadata.sql.uploads import SqlUploads
+from lightningstor_server.stores.metadata.sql.usage import SqlUsageCounts
 from lightningstor_server.stores.metadata.sql.versions import SqlVersions
 
 
@@ -37,6 +41,8 @@ class SqlTransaction:
         self.chunks: Chunks = SqlChunks(connection)
         self.uploads: Uploads = SqlUploads(connection)
         self.tenants: Tenants = SqlTenants(connection)
+        self.principals: Principals = SqlPrincipals(connection)
+        self.keys: Keys = SqlKeys(connection)
         self.usage: UsageCounts = SqlUsageCounts(connection)
         self.configuration: Configuration = SqlConfiguration(connection)
 

@@ -56,9 +56,7 @@ class SqlBodies:
             await self._connection.run(_BODIES["add_chunk"], values)
         return await self.add_pieces(Piece(chunk=chunk, offset=0, length=chunk.length) for chunk in entered)
 
-    async def add_pieces(
-        self, pieces: Iterable[Piece], part_sizes: Sequence[int] = (), part_checksums: PartChecksums | None = None
-    ) -> int:
+    async def add_pieces(self, pieces: Iterable[Piece], part_sizes: Sequence[int] = (), part_checksums: PartChecksums | None = None) -> int:
         """See `Bodies.add_pieces`."""
         body = await self._inserted(_BODIES["add"], (parts_text(part_sizes, part_checksums),))
         start = 0

@@ -1,4 +1,4 @@
-"""Buckets, their usage and the store's configuration in SQL.
+"""Buckets and the store's configuration in SQL.
 
 Law: as the package's.
 """
@@ -10,17 +10,16 @@ from collections.abc import Sequence
 
 import attrs
 
-from lightningstor_server.stores.metadata.database import Connection
+from lightningstor_server.stores.metadata.database import Connection, Row
 from lightningstor_server.stores.metadata.records import bucket_of, document_text, to_micros
+from lightningstor_server.stores.metadata.sql.usage import scope_of, scopes
 from lightningstor_server.stores.metadata.statements import statements
-from lightningstor_types.buckets import Bucket, Usage
+from lightningstor_server.stores.metadata.values import Level
+from lightningstor_types.buckets import Bucket
 
 _BUCKETS = statements("buckets")
 _CONFIGURATION = statements("configuration")
-
-
-def _scopes(bucket: Bucket) -> tuple[str, str, str]:
-    return f"b{bucket.id}", f"p{bucket.project_id}", f"o{bucket.organisation_id}"
+_USAGE = statements("usage")
 
 
 class SqlBuckets:
@@ -36,14 +35,14 @@ class SqlBuckets:
         if row is None:
             return None
         created = attrs.evolve(bucket, id=row[0], generation=1)
-        for scope in _scopes(created):
-            await self._connection.run(_CONFIGURATION["open_usage"], (scope,))
+        for scope in scopes(created):
+            await self._connection.run(_USAGE["open"], (scope,))
         return created
 
     async def find(self, namespace: str, name: str) -> Bucket | None:
         """See `Buckets.find`."""
         row = await self._connection.row(_BUCKETS["find"], (namespace, name))
-        return bucket_of(row, await self._connection.rows(_BUCKETS["settings"], (row[0],))) if row else None
+        return await self._with_settings(row) if row else None
 
     async def page(self, project: int, prefix: str, after: str, limit: int) -> Sequence[Bucket]:
         """See `Buckets.page`."""
@@ -58,13 +57,19 @@ class SqlBuckets:
         """See `Buckets.delete`."""
         await self._connection.run(_BUCKETS["delete_completed_uploads"], (bucket,))
         await self._connection.run(_BUCKETS["remove_settings"], (bucket,))
-        await self._connection.run(_CONFIGURATION["close_usage"], (f"b{bucket}",))
+        await self._connection.run(_USAGE["close"], (scope_of(Level.BUCKET, bucket),))
         return await self._connection.row(_BUCKETS["delete"], (bucket,)) is not None
 
-    async def advance(self, bucket: int) -> int | None:
+    async def advance(self, bucket: Bucket) -> tuple[int, Bucket] | None:
         """See `Buckets.advance`."""
-        row = await self._connection.row(_BUCKETS["advance"], (bucket,))
-        return row[0] if row else None
+        row = await self._connection.row(_BUCKETS["advance"], (bucket.id,))
+        if row is None:
+            return None
+        revision, generation = row
+        if generation == bucket.generation:
+            return revision, bucket
+        row = await self._connection.row(_BUCKETS["of_id"], (bucket.id,))
+        return (revision, await self._with_settings(row)) if row else None
 
     async def update(self, bucket: Bucket) -> bool:
         """See `Buckets.update`."""
@@ -72,31 +77,14 @@ class SqlBuckets:
 
     async def configure(self, bucket: int, name: str, value: object | None) -> None:
         """See `Buckets.configure`."""
+        await self._connection.run(_BUCKETS["changed"], (bucket,))
         if value is None:
             await self._connection.run(_BUCKETS["remove_setting"], (bucket, name))
         else:
             await self._connection.run(_BUCKETS["put_setting"], (bucket, name, document_text(value)))
 
-
-class SqlUsageCounts:
-    """`UsageCounts` in SQL."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    async def add(self, bucket: Bucket, delta: Usage) -> None:
-        """See `UsageCounts.add`."""
-        values = (delta.objects, delta.bytes, delta.uploads_bytes, *_scopes(bucket))
-        await self._connection.run(_CONFIGURATION["add_usage"], values)
-
-    async def of(self, bucket: Bucket) -> tuple[Usage, Usage, Usage]:
-        """See `UsageCounts.of`."""
-        of_bucket, of_project, of_organisation = [await self._scope(scope) for scope in _scopes(bucket)]
-        return of_bucket, of_project, of_organisation
-
-    async def _scope(self, scope: str) -> Usage:
-        row = await self._connection.row(_CONFIGURATION["usage"], (scope,))
-        return Usage(objects=row[0], bytes=row[1], uploads_bytes=row[2]) if row else Usage()
+    async def _with_settings(self, row: Row) -> Bucket:
+        return bucket_of(row, await self._connection.rows(_BUCKETS["settings"], (row[0],)))
 
 
 class SqlConfiguration:

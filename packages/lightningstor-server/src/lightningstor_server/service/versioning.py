@@ -1,0 +1,39 @@
+"""The versioning of a bucket, on and suspended.
+
+Law: once on it is never off again, only suspended: versions that are there stay. A change counts the
+store's generation on, and what commits after it goes by it (`versions.next_revision`).
+Source: AWS, PutBucketVersioning.
+"""
+
+from __future__ import annotations
+
+from lightningstor_server.service.core import Context
+from lightningstor_server.service.operation import Route, Target, operation
+from lightningstor_server.stores.metadata.base import Transaction
+from lightningstor_types import errors
+from lightningstor_types.operations.common import Empty
+from lightningstor_types.operations.versioning import GetBucketVersioning, MfaDelete, PutBucketVersioning, VersioningConfiguration
+from lightningstor_types.settings import Versioning
+
+
+@operation(PutBucketVersioning, Route("PUT", Target.BUCKET, query=("versioning",)), action="s3:PutBucketVersioning")
+async def put_bucket_versioning(ctx: Context, request: PutBucketVersioning) -> Empty:
+    """Turn it on or suspend it. AWS, PutBucketVersioning."""
+    if request.status is None:
+        raise errors.MalformedXML
+    if request.mfa_delete is MfaDelete.ENABLED:
+        raise errors.NotImplemented("Deleting with a second factor is not offered.")
+    versioning = Versioning(status=request.status)
+
+    async def work(tx: Transaction) -> None:
+        await tx.buckets.configure(ctx.bucket.id, "versioning", versioning)
+        await tx.configuration.bump()
+
+    await ctx.metadata.commit(work)
+    return Empty()
+
+
+@operation(GetBucketVersioning, Route("GET", Target.BUCKET, query=("versioning",)), action="s3:GetBucketVersioning")
+async def get_bucket_versioning(ctx: Context, _: GetBucketVersioning) -> VersioningConfiguration:
+    """Whether it is on. AWS, GetBucketVersioning."""
+    return VersioningConfiguration(status=ctx.bucket.settings.versioning.status)
