@@ -81,7 +81,7 @@ async def step(rig: Rig, model: Model, name: str, key: Any, value: Any) -> None:
         await rig.call("PutBucketVersioning", status=value)
     elif name == "put":
         shown = (await rig.call("PutObject", key=key, body=BytesStream(value))).version_id
-        assert (shown is None, shown == NULL_VERSION) == (model.status is None, model.status is SUSPENDED)
+        assert (shown is None) == (model.status is not ON), "a write tells an id of its own alone"
         model.add(key, shown or NULL_VERSION, value)
     elif name == "delete":
         result = await rig.call("DeleteObject", key=key)
@@ -226,6 +226,18 @@ async def test_a_batch_says_which_markers_came() -> None:
     marker = made.delete_marker_version_id
     (gone,) = (await rig.call("DeleteObjects", objects=(ObjectIdentifier(key="k", version_id=marker),))).deleted
     assert (gone.version_id, gone.delete_marker, gone.delete_marker_version_id) == (marker, True, marker)
+
+
+async def test_a_condition_is_about_the_latest_version() -> None:
+    """Where that is a delete marker, no entity tag and no other size is its; `*` is."""
+    rig = await versioned()
+    await rig.put("k", b"1")
+    await rig.call("DeleteObject", key="k")
+    for wrong in ({"if_match": "0" * 32}, {"if_match_size": 1}):
+        with pytest.raises(errors.PreconditionFailed):
+            await rig.call("DeleteObject", key="k", **wrong)
+    assert (await rig.call("DeleteObject", key="k", if_match="*", if_match_size=0)).delete_marker
+    await rig.call("DeleteObject", key="never", if_match="0" * 32)
 
 
 async def test_a_bucket_with_old_versions_is_not_empty() -> None:

@@ -20,7 +20,7 @@ from lightningstor_server.service.integrity import (
 from lightningstor_server.service.operation import Route, Target, operation
 from lightningstor_server.service.preconditions import check_write
 from lightningstor_server.service.uploads import release_parts
-from lightningstor_server.service.versions import next_revision, shown_id, write
+from lightningstor_server.service.versions import next_revision, write
 from lightningstor_server.stores.metadata.base import Transaction
 from lightningstor_server.stores.metadata.values import PartChecksums, StoredPart, Upload, Version
 from lightningstor_types import errors
@@ -134,7 +134,7 @@ async def complete_multipart_upload(ctx: Context, request: CompleteMultipartUplo
         entered = await write(tx, bucket, current, Version(object=item, body=body, acl=upload.acl), freed_bytes=freed)
         answer = {
             "etag": item.etag,
-            "version_id": shown_id(bucket, entered.object.version_id),
+            "version_id": entered.object.version_id,
             "checksums": {a.field: v for a, v in checksums.items()},
             "checksum_type": type_,
         }
@@ -145,11 +145,9 @@ async def complete_multipart_upload(ctx: Context, request: CompleteMultipartUplo
     return await ctx.metadata.commit(work)
 
 
-def _part_checksums(upload: Upload, parts: Sequence[StoredPart]) -> PartChecksums | None:
-    """The parts' checksums, which an object keeps only of the algorithm that its upload named (AWS, GetObjectAttributes)."""
-    algorithm = upload.checksum_algorithm
-    if algorithm is None:
-        return None
+def _part_checksums(upload: Upload, parts: Sequence[StoredPart]) -> PartChecksums:
+    """The parts' checksums, of the algorithm of the whole's (AWS, GetObjectAttributes)."""
+    algorithm = upload.checksum_algorithm or DEFAULT_ALGORITHM
     return PartChecksums(algorithm=algorithm, values=tuple([getattr(part.checksums, algorithm.field) for part in parts]))
 
 

@@ -183,7 +183,7 @@ async def copy_object(ctx: Context, request: CopyObject) -> CopyObjectResult:
             last_modified=now,
             checksums=item.checksums,
             checksum_type=item.checksum_type,
-            version_id=shown_id(bucket, entered.object.version_id),
+            version_id=entered.object.version_id,
             source_version_id=shown_id(origin, source.object.version_id),
         )
 

@@ -17,7 +17,7 @@ from lightningstor_server.service.core import Context
 from lightningstor_server.service.integrity import Claims
 from lightningstor_server.service.operation import Permission, Route, Target, operation
 from lightningstor_server.service.preconditions import check_write
-from lightningstor_server.service.versions import delete, next_revision, shown_id, wanted, write
+from lightningstor_server.service.versions import delete, next_revision, wanted, write
 from lightningstor_server.stores.metadata.base import Transaction
 from lightningstor_server.stores.metadata.values import Version
 from lightningstor_types import errors
@@ -93,7 +93,7 @@ async def put_object(ctx: Context, request: PutObject) -> PutObjectResult:
             metadata=request.metadata,
         )
         entered = await write(tx, bucket, current, Version(object=item, body=await ingested.enter(tx)))
-        return shown_id(bucket, entered.object.version_id)
+        return entered.object.version_id
 
     try:
         version_id = await ctx.metadata.commit(work)

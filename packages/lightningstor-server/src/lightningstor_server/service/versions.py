@@ -166,8 +166,10 @@ async def delete(tx: Transaction, bucket: Bucket, expected: ObjectIdentifier, no
     if expected.version_id is not None:
         return await _delete_version(tx, bucket, expected, expected.version_id)
     current = await tx.versions.current(bucket.id, expected.key)
-    _check(expected, current)
-    if current is None and bucket.settings.versioning.status is None:
+    versioned = bucket.settings.versioning.status is not None
+    # what a condition is about is the latest version, which may be a delete marker
+    _check(expected, await tx.history.latest(bucket.id, expected.key) if current is None and versioned else current)
+    if current is None and not versioned:
         return Deletion()
     revision, bucket = await next_revision(tx, bucket)
     if bucket.settings.versioning.status is None:
