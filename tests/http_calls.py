@@ -28,7 +28,14 @@ from lightningstor_types.streams import BytesStream
 from signers import md5
 
 USER_PREFIX: Final = "x-amz-meta-"
-_HEAD_ERRORS: Final = {400: "InvalidRequest", 403: "AccessDenied", 404: "NoSuchKey", 412: "PreconditionFailed", 416: "InvalidRange"}
+_HEAD_ERRORS: Final = {
+    400: "InvalidRequest",
+    403: "AccessDenied",
+    404: "NoSuchKey",
+    405: "MethodNotAllowed",
+    412: "PreconditionFailed",
+    416: "InvalidRange",
+}
 """HEAD has no body to tell its error in; a client goes by the status."""
 
 
@@ -104,6 +111,8 @@ def _wire_text(text: str) -> str:
 
 
 def _header_text(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ",".join(_header_text(item) for item in value)
     if isinstance(value, ByteRange):
         if value.offset < 0:
             return f"bytes={value.offset}"
@@ -171,6 +180,10 @@ def to_output(request: Any, response: Response) -> Any:
     return shape(**values)
 
 
+_TOLD_IN_HEADERS = ("Allow", "x-amz-delete-marker", "x-amz-version-id")
+"""Details that are no elements of the error's document."""
+
+
 def to_error(response: Response, *, head: bool) -> StorError:
     """The error that a response tells of."""
     if response.status == 304:
@@ -183,6 +196,7 @@ def to_error(response: Response, *, head: bool) -> StorError:
     assert root.tag == "Error"
     assert parts.pop("RequestId") == response.headers["x-amz-request-id"]
     parts.pop("Resource")
+    parts |= {name: response.headers[name.lower()] for name in _TOLD_IN_HEADERS if name.lower() in response.headers}
     error = by_code(parts.pop("Code"))(parts.pop("Message"), **parts)
     assert error.status == response.status
     return error

@@ -16,10 +16,12 @@ from asgi import Request
 from faces import Rig
 from lightningstor_server.service.operation import operations
 from lightningstor_types.digests import ETag
-from lightningstor_types.names import BucketName, ObjectKey, PartNumber, UploadId
+from lightningstor_types.names import BucketName, ObjectKey, PartNumber, TenantName, UploadId
 from lightningstor_types.objects import CopySource, ObjectMetadata
-from lightningstor_types.operations import bucket_settings, buckets, copying, objects, upload_listing, uploads
+from lightningstor_types.operations import attributes, bucket_settings, buckets, copying, objects, quotas, tenants, upload_listing, uploads
+from lightningstor_types.operations import principals as people
 from lightningstor_types.streams import BytesStream
+from lightningstor_types.tenants import AccessKeyId, Principal, Quota, Role
 from lightningstor_types.uploads import CompletedPart
 from signers import Signer
 
@@ -28,6 +30,7 @@ EMPTY: Final = BucketName("empty")
 KEY: Final = ObjectKey("key")
 LARGE: Final = ObjectKey("large")
 UPLOADED: Final = ObjectKey("upload-key")
+IDLE: Final = TenantName("idle")
 CONTENT: Final = b"content"
 BODY: Final = bytes(range(256)) * 400
 """Longer than what the metadata hold, so that a write makes a chunk."""
@@ -42,7 +45,9 @@ class Furnished:
 
 
 async def furnish(rig: Rig, signer: Signer | None = None) -> Furnished:
-    """Fill the store: a bucket with two objects and an upload of one part, and an empty bucket."""
+    """Fill the store: a bucket with two objects and an upload of one part, an empty bucket, a principal without a key."""
+    idle = Principal(name=IDLE, role=Role.VIEWER)
+    await rig.metadata.commit(lambda tx: tx.principals.put(rig.alpha.project.id, idle))
     for name in (BUCKET, EMPTY):
         await rig(buckets.CreateBucket(bucket=name), signer)
     for key, content in ((KEY, CONTENT), (LARGE, BODY)):
@@ -57,6 +62,8 @@ _SOURCE: Final = CopySource(bucket=BUCKET, key=KEY)
 _OBJECT: Final[dict[str, Any]] = {"bucket": BUCKET, "key": KEY}
 _UPLOAD: Final[dict[str, Any]] = {"bucket": BUCKET, "key": UPLOADED}
 _TWO: Final = PartNumber(2)
+_ORGANISATION, _NEW = TenantName("org"), TenantName("new")
+_PROJECT: Final[dict[str, Any]] = {"organisation": _ORGANISATION, "project": TenantName("alpha")}
 _BATCH: Final = (objects.ObjectIdentifier(key=KEY), objects.ObjectIdentifier(key="other"))
 
 _INPUTS: Final[dict[type[Any], Callable[[Furnished], Any]]] = {
@@ -66,6 +73,8 @@ _INPUTS: Final[dict[type[Any], Callable[[Furnished], Any]]] = {
     objects.PutObject: lambda _: objects.PutObject(**_OBJECT, body=BytesStream(BODY)),
     objects.GetObject: lambda _: objects.GetObject(**_OBJECT),
     objects.HeadObject: lambda _: objects.HeadObject(**_OBJECT),
+    attributes.GetObjectAttributes: lambda _: attributes.GetObjectAttributes(**_OBJECT, attributes=tuple(attributes.ObjectAttribute)),
+    attributes.GetObjectTorrent: lambda _: attributes.GetObjectTorrent(**_OBJECT),
     objects.DeleteObject: lambda _: objects.DeleteObject(**_OBJECT),
     objects.DeleteObjects: lambda _: objects.DeleteObjects(bucket=BUCKET, objects=_BATCH),
     copying.CopyObject: lambda _: copying.CopyObject(bucket=BUCKET, key=ObjectKey("copy"), source=_SOURCE),
@@ -82,6 +91,23 @@ _RPC_ONLY: Final[dict[type[Any], Callable[[Furnished], Any]]] = {
     buckets.GetUsage: lambda _: buckets.GetUsage(bucket=BUCKET),
     objects.UpdateObject: lambda _: objects.UpdateObject(**_OBJECT, metadata=ObjectMetadata(user={"a": "b"})),
     uploads.QueryUpload: lambda at: uploads.QueryUpload(**_UPLOAD, upload_id=at.upload_id),
+    tenants.CreateOrganisation: lambda _: tenants.CreateOrganisation(organisation=_NEW),
+    tenants.ListOrganisations: lambda _: tenants.ListOrganisations(),
+    tenants.DeleteOrganisation: lambda _: tenants.DeleteOrganisation(organisation=_ORGANISATION),
+    tenants.CreateProject: lambda _: tenants.CreateProject(organisation=_ORGANISATION, project=_NEW),
+    tenants.ListProjects: lambda _: tenants.ListProjects(organisation=_ORGANISATION),
+    tenants.UpdateProject: lambda _: tenants.UpdateProject(**_PROJECT),
+    tenants.DeleteProject: lambda _: tenants.DeleteProject(**_PROJECT),
+    people.CreatePrincipal: lambda _: people.CreatePrincipal(principal=_NEW, role=Role.VIEWER),
+    people.SetRole: lambda _: people.SetRole(**_PROJECT, principal=IDLE, role=Role.EDITOR),
+    people.ListPrincipals: lambda _: people.ListPrincipals(**_PROJECT),
+    people.DeletePrincipal: lambda _: people.DeletePrincipal(principal=IDLE),
+    people.CreateAccessKey: lambda _: people.CreateAccessKey(principal=IDLE),
+    people.ListAccessKeys: lambda _: people.ListAccessKeys(),
+    people.RevokeAccessKey: lambda _: people.RevokeAccessKey(access_key=AccessKeyId("alpha-editor")),
+    people.DeleteAccessKey: lambda _: people.DeleteAccessKey(access_key=AccessKeyId("alpha-viewer")),
+    quotas.SetQuota: lambda _: quotas.SetQuota(quota=Quota(objects=1)),
+    quotas.GetTenantUsage: lambda _: quotas.GetTenantUsage(**_PROJECT),
 }
 ROUTED: Final = sorted(name for name, operation in operations().items() if operation.route)
 NOT_SET: Final = frozenset(name for name in ROUTED if operations()[name].output is bucket_settings.Unset)

@@ -12,6 +12,7 @@ from attrs import define, field, has
 from faces import Face
 from lightningstor_server.s3.shapes import fields_of
 from lightningstor_types.errors import StorError
+from lightningstor_types.names import NULL_VERSION
 from lightningstor_types.operations.buckets import CreateBucket
 from lightningstor_types.streams import BytesStream, ByteStream
 
@@ -36,7 +37,7 @@ class Play:
     log: list[tuple[str, Any]] = field(factory=list)
     succeeded: set[str] = field(factory=set)
     _ids: dict[str, str] = field(factory=dict)
-    """Upload ids are random: each stands in the log under its turn."""
+    """Ids of uploads and versions are random: each stands in the log under its turn."""
 
     async def __call__(self, request: Any) -> Any:
         """Make a call and note its outcome. Returns the output, None where it failed."""
@@ -46,8 +47,9 @@ class Play:
         except StorError as error:
             self.log.append((name, self._plain_error(name, error)))
             return None
-        if hasattr(output, "upload_id"):
-            self._ids.setdefault(output.upload_id, f"<upload {len(self._ids) + 1}>")
+        for name_of_id in ("upload_id", "version_id"):
+            if (id_ := getattr(output, name_of_id, None)) not in {None, NULL_VERSION}:
+                self._ids.setdefault(str(id_), f"<id {len(self._ids) + 1}>")
         self.succeeded.add(name)
         self.log.append((name, self._plain(output)))
         return output

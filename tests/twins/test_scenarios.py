@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+import scenarios.attributes
 import scenarios.buckets
 import scenarios.copies
 import scenarios.listings
 import scenarios.objects
-import scenarios.uploads  # noqa: F401 - importing enters them
+import scenarios.uploads
+import scenarios.versions  # noqa: F401 - importing enters them
 from faces import grpc_face, rig
 from lightningstor_server.service.operation import operations
 from scenarios.play import SCENARIOS, Play

@@ -25,6 +25,7 @@ from lightningstor_types.operations.listing import ListObjectsV2
 from lightningstor_types.operations.objects import GetObjectResult, HeadObject, PutObject, UpdateObject
 from lightningstor_types.operations.uploads import UploadPart
 from lightningstor_types.streams import BytesStream
+from lightningstor_types.tenants import SecretKey
 
 PAIRS = sorted(
     {(method.head, method.input) for method in METHODS.values()} | {(method.answer, method.output) for method in METHODS.values()},
@@ -37,6 +38,7 @@ SAMPLES: dict[type, Any] = {
     datetime: datetime(2026, 1, 2, 3, 4, 5, 678_901, tzinfo=UTC),
     BucketName: BucketName("bucket"),
     PartNumber: PartNumber(3),
+    SecretKey: SecretKey("a-secret-key"),
 }
 BODY = BytesStream(b"")
 

@@ -328,11 +328,18 @@ def test_expiry_within_bounds(expires: str) -> None:
     assert check(presigned(change={"X-Amz-Expires": expires})).access_key == KEY
 
 
-@pytest.mark.parametrize("expires", ["0", "-1", "-0", "604801", "9" * 13, "1.5", "1e3", "", " 1", "+1", "0x10", "²", "1\n"])
+@pytest.mark.parametrize("expires", ["-1", "-0", "604801", "9" * 13, "1.5", "1e3", "", " 1", "+1", "0x10", "²", "1\n"])
 def test_expiry_out_of_bounds(expires: str) -> None:
-    """Anything but a whole number of seconds from one to a week is malformed."""
+    """Anything but a whole number of seconds up to a week is malformed."""
     with pytest.raises(errors.AuthorizationQueryParametersError, match="X-Amz-Expires"):
         claim(presigned(change={"X-Amz-Expires": expires}))
+
+
+@pytest.mark.parametrize("seconds", [-900, 0, 1])
+def test_no_seconds_are_never_good(seconds: int) -> None:
+    """An expiry of 0 is well formed and has passed, whatever the clock says."""
+    with pytest.raises(errors.AccessDenied, match="expired"):
+        check(presigned(change={"X-Amz-Expires": "0"}), now=NOW + timedelta(seconds=seconds))
 
 
 @pytest.mark.parametrize("stamp", ["99991231T235959Z", "00010101T000000Z"])

@@ -12,6 +12,7 @@ from grpc import aio
 
 from lightningstor_api.client import Client, connect
 from lightningstor_api.methods import METHODS
+from lightningstor_api.retries import Retries
 from lightningstor_server.rpc.binding import Binding, bind
 from lightningstor_server.rpc.callers import Callers
 from lightningstor_server.rpc.server import assemble, listen
@@ -125,6 +126,7 @@ async def hasty(service: FakeService, table: tuple[Operation[Any, Any], ...]) ->
 
 @pytest.fixture
 async def client(target: str) -> AsyncIterator[Client]:
-    """Alice's client of that server."""
-    async with connect(target, access_key="ALICE", secret_key=SECRET, clock=lambda: NOW, idle_seconds=10) as client:
+    """Alice's client of that server, which signs and does not pause between attempts."""
+    options: dict[str, Any] = {"bearer": False, "retries": Retries(backoff_seconds=0)}
+    async with connect(target, access_key="ALICE", secret_key=SECRET, clock=lambda: NOW, idle_seconds=10, **options) as client:
         yield client

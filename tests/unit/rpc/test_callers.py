@@ -91,7 +91,8 @@ async def test_a_clock_may_be_off_by_fifteen_minutes(minutes: int) -> None:
         ({**signed(), "authorization": signed()["authorization"].replace("x-amz-date;", "")}, errors.AccessDenied),
         ({**signed(), "authorization": signed()["authorization"].replace("x-amz-date;", "host;x-amz-date;")}, errors.SignatureDoesNotMatch),
         ({**signed(), "authorization": signed()["authorization"].replace("/lightningstor/", "/s3/")}, errors.AuthorizationHeaderMalformed),
-        ({**signed(), "authorization": "Bearer x"}, errors.InvalidArgument),
+        ({**signed(), "authorization": "Bearer x"}, errors.AccessDenied),
+        ({**signed(), "authorization": "Digest x"}, errors.InvalidArgument),
         ({**signed(), "authorization": "AWS4-HMAC-SHA256 nonsense"}, errors.AuthorizationHeaderMalformed),
     ],
 )
@@ -106,3 +107,38 @@ async def test_a_credential_that_does_not_prove_itself_is_refused(headers: dict[
 def test_a_signer_does_not_show_its_secret() -> None:
     """A secret is in no repr."""
     assert "alice's" not in repr(Signer(access_key="ALICE", secret_key="alice's", region="us-east-1"))
+
+
+class OneToken:
+    """Knows one token of Alice's."""
+
+    async def identify(self, token: str) -> Caller:
+        """Alice, or an error."""
+        if token != "tok-en_1":
+            raise errors.InvalidToken
+        return ALICE
+
+
+BEARING = Callers(OneKey(), clock=lambda: NOW, region="us-east-1", bearers=OneToken())
+
+
+@pytest.mark.parametrize("value", ["Bearer tok-en_1", "bearer tok-en_1", "BEARER   tok-en_1"])
+async def test_a_token_stands_for_its_key(value: str) -> None:
+    """Whatever the case of the scheme, without date or signed metadata."""
+    assert await BEARING.identify(PATH, {"authorization": value}) == ALICE
+    assert await BEARING.identify(PATH, signed()) == ALICE
+
+
+@pytest.mark.parametrize("value", ["Bearer other", "Bearer", "Bearer ", "bearer tok-en_1 x"])
+async def test_a_token_that_proves_nothing_is_refused(value: str) -> None:
+    """It is no anonymous caller."""
+    with pytest.raises(errors.InvalidToken):
+        await BEARING.identify(PATH, {"authorization": value})
+
+
+async def test_a_token_gets_no_other_token() -> None:
+    """A stolen one would never end; a signature gets one."""
+    issue = "/lightningstor.v1.TokenService/Issue"
+    with pytest.raises(errors.AccessDenied):
+        await BEARING.identify(issue, {"authorization": "Bearer tok-en_1"})
+    assert await BEARING.identify(issue, signed(issue)) == ALICE

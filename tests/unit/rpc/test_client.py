@@ -9,16 +9,18 @@ from typing import Any
 
 import pytest
 
-from lightningstor_api import client as client_module
 from lightningstor_api.chunks import CHUNK_BYTES, pieces
 from lightningstor_api.client import Client, connect
+from lightningstor_api.faces import Rpc
 from lightningstor_api.methods import METHODS
+from lightningstor_api.retries import ATTEMPTS_MAX
+from lightningstor_api.surface import Surface
 from lightningstor_types import errors
 from lightningstor_types.digests import NO_CHECKSUMS, Checksums, ETag
 from lightningstor_types.names import BucketName, ObjectKey
 from lightningstor_types.objects import Object
 from lightningstor_types.operations.buckets import DeleteBucket, ListBuckets
-from lightningstor_types.operations.common import Empty
+from lightningstor_types.operations.common import Empty, WriteConditions
 from lightningstor_types.operations.objects import (
     DeleteObject,
     DeleteObjectResult,
@@ -66,9 +68,11 @@ class Pieces:
 
 
 def test_every_rpc_has_a_typed_method() -> None:
-    """The client's methods are the rpcs, in Python's spelling."""
+    """The client's methods are the rpcs, in Python's spelling; the one that is but a verb has its object too."""
     names = {"".join(f"_{c.lower()}" if c.isupper() else c for c in rpc.split(".")[1]).lstrip("_") for rpc in METHODS}
-    assert {name for name, value in vars(Client).items() if isinstance(value, client_module._Rpc)} == names
+    methods = {name: value.input for name, value in vars(Surface).items() if isinstance(value, Rpc)}
+    assert methods.keys() == names - {"issue"} | {"issue_token"}
+    assert len(set(methods.values())) == len(methods)
 
 
 async def test_a_call_carries_caller_and_request_id(client: Client, service: Any) -> None:
@@ -241,9 +245,8 @@ async def test_a_reader_that_leaves_closes_the_servers_body(client: Client, serv
     assert service.unexpected == []
 
 
-async def test_a_read_is_repeated_and_a_write_is_not(client: Client, service: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_read_is_repeated_and_a_write_is_not(client: Client, service: Any) -> None:
     """Only a call without side effects is made again, under the same id, and not for ever."""
-    monkeypatch.setattr(client_module, "BACKOFF_SECONDS", 0)
     attempts: list[type[Any]] = []
 
     async def answer(request: Any) -> Any:
@@ -263,7 +266,64 @@ async def test_a_read_is_repeated_and_a_write_is_not(client: Client, service: An
     attempts.clear()
     with pytest.raises(errors.ServiceUnavailable):
         await client.list_buckets(ListBuckets())
-    assert attempts == [ListBuckets] * client_module.ATTEMPTS_MAX
+    assert attempts == [ListBuckets] * ATTEMPTS_MAX
+
+
+class Once(Pieces):
+    """A body that cannot begin again."""
+
+    rewindable = False
+
+
+async def test_a_write_with_a_precondition_is_repeated(client: Client, service: Any) -> None:
+    """Under one request id and with its whole body; where its body cannot begin again, it is not."""
+    got: list[bytes] = []
+
+    async def answer(request: PutObject) -> PutObjectResult:
+        got.append(b"".join([data async for data in request.body]))
+        if len(got) < 3:
+            raise errors.ServiceUnavailable
+        return PutObjectResult(etag=ETag("e"))
+
+    service.answers[PutObject] = answer
+    once = WriteConditions(if_none_match="*")
+    request = PutObject(bucket=BUCKET, key=KEY, conditions=once, body=BytesStream(b"x" * (CHUNK_BYTES + 1)))
+    await client.write_object(request, request_id="my-id")
+    assert got == [b"x" * (CHUNK_BYTES + 1)] * 3
+    assert [request_id for *_, request_id in service.calls] == ["my-id"] * 3
+    got.clear()
+    with pytest.raises(errors.ServiceUnavailable):
+        await client.write_object(PutObject(bucket=BUCKET, key=KEY, conditions=once, body=Once(b"x")))
+    assert len(got) == 1
+
+
+async def test_a_lost_answer_is_told_with_the_precondition_that_failed(client: Client, service: Any) -> None:
+    """A write that was repeated and then found itself held back may be the one that is there."""
+    failures: list[Exception] = [errors.ServiceUnavailable(), errors.PreconditionFailed(), errors.PreconditionFailed()]
+
+    async def answer(_request: Any) -> Any:
+        raise failures.pop(0)
+
+    service.answers[DeleteObject] = answer
+    notes = []
+    for _ in range(2):
+        with pytest.raises(errors.PreconditionFailed) as caught:
+            await client.delete_object(DeleteObject(bucket=BUCKET, key=KEY, if_match="e"), request_id="my-id")
+        notes.append(len(caught.value.__notes__))
+    assert notes == [2, 1]  # each has its request id; only the repeated one has more to say
+
+
+async def test_a_call_has_a_deadline_of_its_own(client: Client, service: Any) -> None:
+    """Shorter than the client's, with all of its attempts."""
+
+    async def answer(_request: Any) -> Any:
+        await asyncio.Event().wait()
+
+    service.answers = {HeadObject: answer, PutObject: answer}
+    with pytest.raises(errors.RequestTimeout):
+        await client.head_object(HeadObject(bucket=BUCKET, key=KEY), deadline_seconds=0.1)
+    with pytest.raises(errors.RequestTimeout):
+        await client.upload(BUCKET, KEY, b"x", deadline_seconds=0.1)
 
 
 async def test_a_server_that_does_not_answer_is_left(target: str, service: Any) -> None:
@@ -278,7 +338,8 @@ async def test_a_server_that_does_not_answer_is_left(target: str, service: Any) 
         return DeleteObjectResult()
 
     service.answers[DeleteObject] = answer
-    async with connect(target, access_key="ALICE", secret_key="secret/of+alice", deadline_seconds=0.2, clock=lambda: NOW) as hasty:
+    options: dict[str, Any] = {"deadline_seconds": 0.2, "bearer": False, "clock": lambda: NOW}
+    async with connect(target, access_key="ALICE", secret_key="secret/of+alice", **options) as hasty:
         with pytest.raises(errors.RequestTimeout):
             await hasty.delete_object(DeleteObject(bucket=BUCKET, key=KEY))
     async with asyncio.timeout(10):

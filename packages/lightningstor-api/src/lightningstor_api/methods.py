@@ -17,14 +17,44 @@ from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from lightningstor_api.v1 import bucket_service_pb2, object_service_pb2
-from lightningstor_types.operations import buckets, common, copying, listing, objects, upload_listing, uploads
+from lightningstor_api.v1 import bucket_service_pb2, object_service_pb2, tenant_service_pb2, token_service_pb2
+from lightningstor_types.operations import (
+    attributes,
+    buckets,
+    common,
+    copying,
+    listing,
+    objects,
+    principals,
+    quotas,
+    tenants,
+    tokens,
+    upload_listing,
+    uploads,
+    versioning,
+)
 
 SERVICES: Final = (
     bucket_service_pb2.DESCRIPTOR.services_by_name["BucketService"],
     object_service_pb2.DESCRIPTOR.services_by_name["ObjectService"],
+    token_service_pb2.DESCRIPTOR.services_by_name["TokenService"],
+    tenant_service_pb2.DESCRIPTOR.services_by_name["TenantService"],
 )
-FAMILIES: Final[tuple[ModuleType, ...]] = (buckets, common, copying, listing, objects, upload_listing, uploads)
+FAMILIES: Final[tuple[ModuleType, ...]] = (
+    attributes,
+    buckets,
+    common,
+    copying,
+    listing,
+    objects,
+    principals,
+    quotas,
+    tenants,
+    tokens,
+    upload_listing,
+    uploads,
+    versioning,
+)
 
 
 @attrs.frozen(kw_only=True, eq=False)

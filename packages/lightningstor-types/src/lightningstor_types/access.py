@@ -55,6 +55,21 @@ class Grantee:
     uri: Annotated[str | None, wire.element("URI")] = None
     email: Annotated[str | None, wire.element("EmailAddress")] = None
 
+    @property
+    def xsi_type(self) -> str:
+        """Its kind, which XML tells in an attribute."""
+        if self.uri is not None:
+            return "Group"
+        return "CanonicalUser" if self.email is None else "AmazonCustomerByEmail"
+
+
+@frozen(kw_only=True)
+class NamedOwner:
+    """An owner as a client names it; the id alone counts."""
+
+    id: Annotated[str | None, wire.element("ID")] = None
+    display_name: Annotated[str | None, wire.element("DisplayName")] = None
+
 
 @frozen(kw_only=True)
 class Grant:

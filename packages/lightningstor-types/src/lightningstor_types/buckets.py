@@ -33,6 +33,8 @@ class Bucket:
     owner: Owner = NOBODY
     """The project, as S3 names it."""
     settings: BucketSettings = NO_SETTINGS
+    limited: bool = False
+    """Whether it, its project or its organisation has a quota."""
 
 
 @frozen(kw_only=True)

@@ -52,6 +52,13 @@ class Ownership:
     """Who owns what is written, and whether lists are regarded at all."""
 
     rule: ObjectOwnership = ObjectOwnership.BUCKET_OWNER_ENFORCED
+    declared: bool = True
+    """Whether there is a rule to tell of. Without one the writer owns, as S3 has it of old."""
+
+
+UNDECLARED = Ownership(rule=ObjectOwnership.OBJECT_WRITER, declared=False)
+"""No ownership controls."""
+ALL_BLOCKED = PublicAccessBlock(block_public_acls=True, ignore_public_acls=True, block_public_policy=True, restrict_public_buckets=True)
 
 
 @frozen(kw_only=True)

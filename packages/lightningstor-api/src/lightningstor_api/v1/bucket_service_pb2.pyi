@@ -42,29 +42,41 @@ class CreateBucketRequest(_message.Message):
     BUCKET_FIELD_NUMBER: _builtins.int
     EXPECTED_BUCKET_OWNER_FIELD_NUMBER: _builtins.int
     LOCATION_FIELD_NUMBER: _builtins.int
+    ACL_FIELD_NUMBER: _builtins.int
+    OBJECT_OWNERSHIP_FIELD_NUMBER: _builtins.int
     bucket: _builtins.str
     expected_bucket_owner: _builtins.str
     location: _builtins.str
     """the region; the server's own is the only one"""
+    object_ownership: _builtins.str
+    """BucketOwnerEnforced, BucketOwnerPreferred or ObjectWriter"""
+    @_builtins.property
+    def acl(self) -> _types_pb2.AclHeaders: ...
     def __init__(
         self,
         *,
         bucket: _builtins.str = ...,
         expected_bucket_owner: _builtins.str | None = ...,
         location: _builtins.str | None = ...,
+        acl: _types_pb2.AclHeaders | None = ...,
+        object_ownership: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_bucket_owner", b"_expected_bucket_owner", "_location", b"_location", "expected_bucket_owner", b"expected_bucket_owner", "location", b"location"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_bucket_owner", b"_expected_bucket_owner", "_location", b"_location", "_object_ownership", b"_object_ownership", "acl", b"acl", "expected_bucket_owner", b"expected_bucket_owner", "location", b"location", "object_ownership", b"object_ownership"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_bucket_owner", b"_expected_bucket_owner", "_location", b"_location", "bucket", b"bucket", "expected_bucket_owner", b"expected_bucket_owner", "location", b"location"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_bucket_owner", b"_expected_bucket_owner", "_location", b"_location", "_object_ownership", b"_object_ownership", "acl", b"acl", "bucket", b"bucket", "expected_bucket_owner", b"expected_bucket_owner", "location", b"location", "object_ownership", b"object_ownership"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__expected_bucket_owner: _TypeAlias = _typing.Literal["expected_bucket_owner"]  # noqa: Y015
     _WhichOneofArgType__expected_bucket_owner: _TypeAlias = _typing.Literal["_expected_bucket_owner", b"_expected_bucket_owner"]  # noqa: Y015
     _WhichOneofReturnType__location: _TypeAlias = _typing.Literal["location"]  # noqa: Y015
     _WhichOneofArgType__location: _TypeAlias = _typing.Literal["_location", b"_location"]  # noqa: Y015
+    _WhichOneofReturnType__object_ownership: _TypeAlias = _typing.Literal["object_ownership"]  # noqa: Y015
+    _WhichOneofArgType__object_ownership: _TypeAlias = _typing.Literal["_object_ownership", b"_object_ownership"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__expected_bucket_owner) -> _WhichOneofReturnType__expected_bucket_owner | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__location) -> _WhichOneofReturnType__location | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__object_ownership) -> _WhichOneofReturnType__object_ownership | None: ...
 
 Global___CreateBucketRequest: _TypeAlias = CreateBucketRequest  # noqa: Y015
 
@@ -337,6 +349,94 @@ class UpdateBucketRequest(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__if_generation) -> _WhichOneofReturnType__if_generation | None: ...
 
 Global___UpdateBucketRequest: _TypeAlias = UpdateBucketRequest  # noqa: Y015
+
+@_typing.final
+class PutBucketVersioningRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BUCKET_FIELD_NUMBER: _builtins.int
+    EXPECTED_BUCKET_OWNER_FIELD_NUMBER: _builtins.int
+    MFA_DELETE_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    bucket: _builtins.str
+    expected_bucket_owner: _builtins.str
+    mfa_delete: _builtins.str
+    """`Enabled` is not offered"""
+    status: _builtins.str
+    """`Enabled` or `Suspended`; once on it is never off again"""
+    def __init__(
+        self,
+        *,
+        bucket: _builtins.str = ...,
+        expected_bucket_owner: _builtins.str | None = ...,
+        mfa_delete: _builtins.str | None = ...,
+        status: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_bucket_owner", b"_expected_bucket_owner", "_mfa_delete", b"_mfa_delete", "_status", b"_status", "expected_bucket_owner", b"expected_bucket_owner", "mfa_delete", b"mfa_delete", "status", b"status"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_bucket_owner", b"_expected_bucket_owner", "_mfa_delete", b"_mfa_delete", "_status", b"_status", "bucket", b"bucket", "expected_bucket_owner", b"expected_bucket_owner", "mfa_delete", b"mfa_delete", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__expected_bucket_owner: _TypeAlias = _typing.Literal["expected_bucket_owner"]  # noqa: Y015
+    _WhichOneofArgType__expected_bucket_owner: _TypeAlias = _typing.Literal["_expected_bucket_owner", b"_expected_bucket_owner"]  # noqa: Y015
+    _WhichOneofReturnType__mfa_delete: _TypeAlias = _typing.Literal["mfa_delete"]  # noqa: Y015
+    _WhichOneofArgType__mfa_delete: _TypeAlias = _typing.Literal["_mfa_delete", b"_mfa_delete"]  # noqa: Y015
+    _WhichOneofReturnType__status: _TypeAlias = _typing.Literal["status"]  # noqa: Y015
+    _WhichOneofArgType__status: _TypeAlias = _typing.Literal["_status", b"_status"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expected_bucket_owner) -> _WhichOneofReturnType__expected_bucket_owner | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__mfa_delete) -> _WhichOneofReturnType__mfa_delete | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__status) -> _WhichOneofReturnType__status | None: ...
+
+Global___PutBucketVersioningRequest: _TypeAlias = PutBucketVersioningRequest  # noqa: Y015
+
+@_typing.final
+class GetBucketVersioningRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BUCKET_FIELD_NUMBER: _builtins.int
+    EXPECTED_BUCKET_OWNER_FIELD_NUMBER: _builtins.int
+    bucket: _builtins.str
+    expected_bucket_owner: _builtins.str
+    def __init__(
+        self,
+        *,
+        bucket: _builtins.str = ...,
+        expected_bucket_owner: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_bucket_owner", b"_expected_bucket_owner", "expected_bucket_owner", b"expected_bucket_owner"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_bucket_owner", b"_expected_bucket_owner", "bucket", b"bucket", "expected_bucket_owner", b"expected_bucket_owner"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__expected_bucket_owner: _TypeAlias = _typing.Literal["expected_bucket_owner"]  # noqa: Y015
+    _WhichOneofArgType__expected_bucket_owner: _TypeAlias = _typing.Literal["_expected_bucket_owner", b"_expected_bucket_owner"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expected_bucket_owner) -> _WhichOneofReturnType__expected_bucket_owner | None: ...
+
+Global___GetBucketVersioningRequest: _TypeAlias = GetBucketVersioningRequest  # noqa: Y015
+
+@_typing.final
+class VersioningConfiguration(_message.Message):
+    """Without a status versions never were kept."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUS_FIELD_NUMBER: _builtins.int
+    status: _builtins.str
+    def __init__(
+        self,
+        *,
+        status: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_status", b"_status", "status", b"status"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_status", b"_status", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__status: _TypeAlias = _typing.Literal["status"]  # noqa: Y015
+    _WhichOneofArgType__status: _TypeAlias = _typing.Literal["_status", b"_status"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__status) -> _WhichOneofReturnType__status | None: ...
+
+Global___VersioningConfiguration: _TypeAlias = VersioningConfiguration  # noqa: Y015
 
 @_typing.final
 class DeleteBucketRequest(_message.Message):

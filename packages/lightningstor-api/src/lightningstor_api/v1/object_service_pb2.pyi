@@ -84,6 +84,7 @@ class PutObjectRequest(_message.Message):
     CHECKSUMS_FIELD_NUMBER: _builtins.int
     STORAGE_CLASS_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
+    ACL_FIELD_NUMBER: _builtins.int
     bucket: _builtins.str
     expected_bucket_owner: _builtins.str
     key: _builtins.str
@@ -98,6 +99,8 @@ class PutObjectRequest(_message.Message):
     def checksums(self) -> _types_pb2.Checksums: ...
     @_builtins.property
     def metadata(self) -> _types_pb2.ObjectMetadata: ...
+    @_builtins.property
+    def acl(self) -> _types_pb2.AclHeaders: ...
     def __init__(
         self,
         *,
@@ -110,10 +113,11 @@ class PutObjectRequest(_message.Message):
         checksums: _types_pb2.Checksums | None = ...,
         storage_class: _builtins.str | None = ...,
         metadata: _types_pb2.ObjectMetadata | None = ...,
+        acl: _types_pb2.AclHeaders | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_checksum_algorithm", b"_checksum_algorithm", "_content_md5", b"_content_md5", "_expected_bucket_owner", b"_expected_bucket_owner", "_storage_class", b"_storage_class", "checksum_algorithm", b"checksum_algorithm", "checksums", b"checksums", "conditions", b"conditions", "content_md5", b"content_md5", "expected_bucket_owner", b"expected_bucket_owner", "metadata", b"metadata", "storage_class", b"storage_class"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_checksum_algorithm", b"_checksum_algorithm", "_content_md5", b"_content_md5", "_expected_bucket_owner", b"_expected_bucket_owner", "_storage_class", b"_storage_class", "acl", b"acl", "checksum_algorithm", b"checksum_algorithm", "checksums", b"checksums", "conditions", b"conditions", "content_md5", b"content_md5", "expected_bucket_owner", b"expected_bucket_owner", "metadata", b"metadata", "storage_class", b"storage_class"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_checksum_algorithm", b"_checksum_algorithm", "_content_md5", b"_content_md5", "_expected_bucket_owner", b"_expected_bucket_owner", "_storage_class", b"_storage_class", "bucket", b"bucket", "checksum_algorithm", b"checksum_algorithm", "checksums", b"checksums", "conditions", b"conditions", "content_md5", b"content_md5", "expected_bucket_owner", b"expected_bucket_owner", "key", b"key", "metadata", b"metadata", "storage_class", b"storage_class"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_checksum_algorithm", b"_checksum_algorithm", "_content_md5", b"_content_md5", "_expected_bucket_owner", b"_expected_bucket_owner", "_storage_class", b"_storage_class", "acl", b"acl", "bucket", b"bucket", "checksum_algorithm", b"checksum_algorithm", "checksums", b"checksums", "conditions", b"conditions", "content_md5", b"content_md5", "expected_bucket_owner", b"expected_bucket_owner", "key", b"key", "metadata", b"metadata", "storage_class", b"storage_class"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__checksum_algorithm: _TypeAlias = _typing.Literal["checksum_algorithm"]  # noqa: Y015
     _WhichOneofArgType__checksum_algorithm: _TypeAlias = _typing.Literal["_checksum_algorithm", b"_checksum_algorithm"]  # noqa: Y015
@@ -459,6 +463,210 @@ class ReadObjectResponse(_message.Message):
 Global___ReadObjectResponse: _TypeAlias = ReadObjectResponse  # noqa: Y015
 
 @_typing.final
+class GetObjectAttributesRequest(_message.Message):
+    """`attributes` are of ETag, Checksum, ObjectParts, StorageClass and ObjectSize; the answer has no others."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BUCKET_FIELD_NUMBER: _builtins.int
+    EXPECTED_BUCKET_OWNER_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    VERSION_ID_FIELD_NUMBER: _builtins.int
+    ATTRIBUTES_FIELD_NUMBER: _builtins.int
+    MAX_PARTS_FIELD_NUMBER: _builtins.int
+    PART_NUMBER_MARKER_FIELD_NUMBER: _builtins.int
+    CONDITIONS_FIELD_NUMBER: _builtins.int
+    bucket: _builtins.str
+    expected_bucket_owner: _builtins.str
+    key: _builtins.str
+    version_id: _builtins.str
+    max_parts: _builtins.int
+    """1,000"""
+    part_number_marker: _builtins.int
+    """parts behind this number"""
+    @_builtins.property
+    def attributes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def conditions(self) -> _types_pb2.ReadConditions: ...
+    def __init__(
+        self,
+        *,
+        bucket: _builtins.str = ...,
+        expected_bucket_owner: _builtins.str | None = ...,
+        key: _builtins.str = ...,
+        version_id: _builtins.str | None = ...,
+        attributes: _abc.Iterable[_builtins.str] | None = ...,
+        max_parts: _builtins.int | None = ...,
+        part_number_marker: _builtins.int = ...,
+        conditions: _types_pb2.ReadConditions | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_bucket_owner", b"_expected_bucket_owner", "_max_parts", b"_max_parts", "_version_id", b"_version_id", "conditions", b"conditions", "expected_bucket_owner", b"expected_bucket_owner", "max_parts", b"max_parts", "version_id", b"version_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_bucket_owner", b"_expected_bucket_owner", "_max_parts", b"_max_parts", "_version_id", b"_version_id", "attributes", b"attributes", "bucket", b"bucket", "conditions", b"conditions", "expected_bucket_owner", b"expected_bucket_owner", "key", b"key", "max_parts", b"max_parts", "part_number_marker", b"part_number_marker", "version_id", b"version_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__expected_bucket_owner: _TypeAlias = _typing.Literal["expected_bucket_owner"]  # noqa: Y015
+    _WhichOneofArgType__expected_bucket_owner: _TypeAlias = _typing.Literal["_expected_bucket_owner", b"_expected_bucket_owner"]  # noqa: Y015
+    _WhichOneofReturnType__max_parts: _TypeAlias = _typing.Literal["max_parts"]  # noqa: Y015
+    _WhichOneofArgType__max_parts: _TypeAlias = _typing.Literal["_max_parts", b"_max_parts"]  # noqa: Y015
+    _WhichOneofReturnType__version_id: _TypeAlias = _typing.Literal["version_id"]  # noqa: Y015
+    _WhichOneofArgType__version_id: _TypeAlias = _typing.Literal["_version_id", b"_version_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expected_bucket_owner) -> _WhichOneofReturnType__expected_bucket_owner | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_parts) -> _WhichOneofReturnType__max_parts | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__version_id) -> _WhichOneofReturnType__version_id | None: ...
+
+Global___GetObjectAttributesRequest: _TypeAlias = GetObjectAttributesRequest  # noqa: Y015
+
+@_typing.final
+class GetObjectAttributesResult(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LAST_MODIFIED_FIELD_NUMBER: _builtins.int
+    VERSION_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    CHECKSUM_FIELD_NUMBER: _builtins.int
+    OBJECT_PARTS_FIELD_NUMBER: _builtins.int
+    STORAGE_CLASS_FIELD_NUMBER: _builtins.int
+    OBJECT_SIZE_FIELD_NUMBER: _builtins.int
+    version_id: _builtins.str
+    etag: _builtins.str
+    storage_class: _builtins.str
+    object_size: _builtins.int
+    @_builtins.property
+    def last_modified(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def checksum(self) -> Global___ObjectChecksum: ...
+    @_builtins.property
+    def object_parts(self) -> Global___ObjectParts:
+        """of an object that was completed from parts"""
+
+    def __init__(
+        self,
+        *,
+        last_modified: _timestamp_pb2.Timestamp | None = ...,
+        version_id: _builtins.str | None = ...,
+        etag: _builtins.str | None = ...,
+        checksum: Global___ObjectChecksum | None = ...,
+        object_parts: Global___ObjectParts | None = ...,
+        storage_class: _builtins.str | None = ...,
+        object_size: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_etag", b"_etag", "_object_size", b"_object_size", "_storage_class", b"_storage_class", "_version_id", b"_version_id", "checksum", b"checksum", "etag", b"etag", "last_modified", b"last_modified", "object_parts", b"object_parts", "object_size", b"object_size", "storage_class", b"storage_class", "version_id", b"version_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_etag", b"_etag", "_object_size", b"_object_size", "_storage_class", b"_storage_class", "_version_id", b"_version_id", "checksum", b"checksum", "etag", b"etag", "last_modified", b"last_modified", "object_parts", b"object_parts", "object_size", b"object_size", "storage_class", b"storage_class", "version_id", b"version_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__etag: _TypeAlias = _typing.Literal["etag"]  # noqa: Y015
+    _WhichOneofArgType__etag: _TypeAlias = _typing.Literal["_etag", b"_etag"]  # noqa: Y015
+    _WhichOneofReturnType__object_size: _TypeAlias = _typing.Literal["object_size"]  # noqa: Y015
+    _WhichOneofArgType__object_size: _TypeAlias = _typing.Literal["_object_size", b"_object_size"]  # noqa: Y015
+    _WhichOneofReturnType__storage_class: _TypeAlias = _typing.Literal["storage_class"]  # noqa: Y015
+    _WhichOneofArgType__storage_class: _TypeAlias = _typing.Literal["_storage_class", b"_storage_class"]  # noqa: Y015
+    _WhichOneofReturnType__version_id: _TypeAlias = _typing.Literal["version_id"]  # noqa: Y015
+    _WhichOneofArgType__version_id: _TypeAlias = _typing.Literal["_version_id", b"_version_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__etag) -> _WhichOneofReturnType__etag | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__object_size) -> _WhichOneofReturnType__object_size | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__storage_class) -> _WhichOneofReturnType__storage_class | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__version_id) -> _WhichOneofReturnType__version_id | None: ...
+
+Global___GetObjectAttributesResult: _TypeAlias = GetObjectAttributesResult  # noqa: Y015
+
+@_typing.final
+class ObjectChecksum(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHECKSUMS_FIELD_NUMBER: _builtins.int
+    CHECKSUM_TYPE_FIELD_NUMBER: _builtins.int
+    checksum_type: _builtins.str
+    @_builtins.property
+    def checksums(self) -> _types_pb2.Checksums: ...
+    def __init__(
+        self,
+        *,
+        checksums: _types_pb2.Checksums | None = ...,
+        checksum_type: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_checksum_type", b"_checksum_type", "checksum_type", b"checksum_type", "checksums", b"checksums"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_checksum_type", b"_checksum_type", "checksum_type", b"checksum_type", "checksums", b"checksums"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__checksum_type: _TypeAlias = _typing.Literal["checksum_type"]  # noqa: Y015
+    _WhichOneofArgType__checksum_type: _TypeAlias = _typing.Literal["_checksum_type", b"_checksum_type"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__checksum_type) -> _WhichOneofReturnType__checksum_type | None: ...
+
+Global___ObjectChecksum: _TypeAlias = ObjectChecksum  # noqa: Y015
+
+@_typing.final
+class ObjectParts(_message.Message):
+    """A page of parts, by number."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTS_COUNT_FIELD_NUMBER: _builtins.int
+    PART_NUMBER_MARKER_FIELD_NUMBER: _builtins.int
+    NEXT_PART_NUMBER_MARKER_FIELD_NUMBER: _builtins.int
+    MAX_PARTS_FIELD_NUMBER: _builtins.int
+    TRUNCATED_FIELD_NUMBER: _builtins.int
+    PARTS_FIELD_NUMBER: _builtins.int
+    parts_count: _builtins.int
+    part_number_marker: _builtins.int
+    next_part_number_marker: _builtins.int
+    max_parts: _builtins.int
+    truncated: _builtins.bool
+    @_builtins.property
+    def parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___ObjectPart]: ...
+    def __init__(
+        self,
+        *,
+        parts_count: _builtins.int = ...,
+        part_number_marker: _builtins.int = ...,
+        next_part_number_marker: _builtins.int | None = ...,
+        max_parts: _builtins.int = ...,
+        truncated: _builtins.bool = ...,
+        parts: _abc.Iterable[Global___ObjectPart] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_next_part_number_marker", b"_next_part_number_marker", "next_part_number_marker", b"next_part_number_marker"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_next_part_number_marker", b"_next_part_number_marker", "max_parts", b"max_parts", "next_part_number_marker", b"next_part_number_marker", "part_number_marker", b"part_number_marker", "parts", b"parts", "parts_count", b"parts_count", "truncated", b"truncated"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__next_part_number_marker: _TypeAlias = _typing.Literal["next_part_number_marker"]  # noqa: Y015
+    _WhichOneofArgType__next_part_number_marker: _TypeAlias = _typing.Literal["_next_part_number_marker", b"_next_part_number_marker"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__next_part_number_marker) -> _WhichOneofReturnType__next_part_number_marker | None: ...
+
+Global___ObjectParts: _TypeAlias = ObjectParts  # noqa: Y015
+
+@_typing.final
+class ObjectPart(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    SIZE_FIELD_NUMBER: _builtins.int
+    CHECKSUMS_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    size: _builtins.int
+    @_builtins.property
+    def checksums(self) -> _types_pb2.Checksums: ...
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        size: _builtins.int = ...,
+        checksums: _types_pb2.Checksums | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["checksums", b"checksums"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checksums", b"checksums", "number", b"number", "size", b"size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ObjectPart: _TypeAlias = ObjectPart  # noqa: Y015
+
+@_typing.final
 class ListObjectsV2Request(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -606,6 +814,149 @@ class ListObjectsV2Result(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__start_after) -> _WhichOneofReturnType__start_after | None: ...
 
 Global___ListObjectsV2Result: _TypeAlias = ListObjectsV2Result  # noqa: Y015
+
+@_typing.final
+class ListObjectVersionsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BUCKET_FIELD_NUMBER: _builtins.int
+    EXPECTED_BUCKET_OWNER_FIELD_NUMBER: _builtins.int
+    PREFIX_FIELD_NUMBER: _builtins.int
+    DELIMITER_FIELD_NUMBER: _builtins.int
+    KEY_MARKER_FIELD_NUMBER: _builtins.int
+    VERSION_ID_MARKER_FIELD_NUMBER: _builtins.int
+    ENCODING_TYPE_FIELD_NUMBER: _builtins.int
+    MAX_KEYS_FIELD_NUMBER: _builtins.int
+    bucket: _builtins.str
+    expected_bucket_owner: _builtins.str
+    prefix: _builtins.str
+    delimiter: _builtins.str
+    key_marker: _builtins.str
+    version_id_marker: _builtins.str
+    """with `key_marker`: behind which of its versions"""
+    encoding_type: _builtins.str
+    """`url`, as in S3's XML; not needed here"""
+    max_keys: _builtins.int
+    """1,000"""
+    def __init__(
+        self,
+        *,
+        bucket: _builtins.str = ...,
+        expected_bucket_owner: _builtins.str | None = ...,
+        prefix: _builtins.str | None = ...,
+        delimiter: _builtins.str | None = ...,
+        key_marker: _builtins.str | None = ...,
+        version_id_marker: _builtins.str | None = ...,
+        encoding_type: _builtins.str | None = ...,
+        max_keys: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_delimiter", b"_delimiter", "_encoding_type", b"_encoding_type", "_expected_bucket_owner", b"_expected_bucket_owner", "_key_marker", b"_key_marker", "_max_keys", b"_max_keys", "_prefix", b"_prefix", "_version_id_marker", b"_version_id_marker", "delimiter", b"delimiter", "encoding_type", b"encoding_type", "expected_bucket_owner", b"expected_bucket_owner", "key_marker", b"key_marker", "max_keys", b"max_keys", "prefix", b"prefix", "version_id_marker", b"version_id_marker"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_delimiter", b"_delimiter", "_encoding_type", b"_encoding_type", "_expected_bucket_owner", b"_expected_bucket_owner", "_key_marker", b"_key_marker", "_max_keys", b"_max_keys", "_prefix", b"_prefix", "_version_id_marker", b"_version_id_marker", "bucket", b"bucket", "delimiter", b"delimiter", "encoding_type", b"encoding_type", "expected_bucket_owner", b"expected_bucket_owner", "key_marker", b"key_marker", "max_keys", b"max_keys", "prefix", b"prefix", "version_id_marker", b"version_id_marker"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__delimiter: _TypeAlias = _typing.Literal["delimiter"]  # noqa: Y015
+    _WhichOneofArgType__delimiter: _TypeAlias = _typing.Literal["_delimiter", b"_delimiter"]  # noqa: Y015
+    _WhichOneofReturnType__encoding_type: _TypeAlias = _typing.Literal["encoding_type"]  # noqa: Y015
+    _WhichOneofArgType__encoding_type: _TypeAlias = _typing.Literal["_encoding_type", b"_encoding_type"]  # noqa: Y015
+    _WhichOneofReturnType__expected_bucket_owner: _TypeAlias = _typing.Literal["expected_bucket_owner"]  # noqa: Y015
+    _WhichOneofArgType__expected_bucket_owner: _TypeAlias = _typing.Literal["_expected_bucket_owner", b"_expected_bucket_owner"]  # noqa: Y015
+    _WhichOneofReturnType__key_marker: _TypeAlias = _typing.Literal["key_marker"]  # noqa: Y015
+    _WhichOneofArgType__key_marker: _TypeAlias = _typing.Literal["_key_marker", b"_key_marker"]  # noqa: Y015
+    _WhichOneofReturnType__max_keys: _TypeAlias = _typing.Literal["max_keys"]  # noqa: Y015
+    _WhichOneofArgType__max_keys: _TypeAlias = _typing.Literal["_max_keys", b"_max_keys"]  # noqa: Y015
+    _WhichOneofReturnType__prefix: _TypeAlias = _typing.Literal["prefix"]  # noqa: Y015
+    _WhichOneofArgType__prefix: _TypeAlias = _typing.Literal["_prefix", b"_prefix"]  # noqa: Y015
+    _WhichOneofReturnType__version_id_marker: _TypeAlias = _typing.Literal["version_id_marker"]  # noqa: Y015
+    _WhichOneofArgType__version_id_marker: _TypeAlias = _typing.Literal["_version_id_marker", b"_version_id_marker"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__delimiter) -> _WhichOneofReturnType__delimiter | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__encoding_type) -> _WhichOneofReturnType__encoding_type | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expected_bucket_owner) -> _WhichOneofReturnType__expected_bucket_owner | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__key_marker) -> _WhichOneofReturnType__key_marker | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_keys) -> _WhichOneofReturnType__max_keys | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__prefix) -> _WhichOneofReturnType__prefix | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__version_id_marker) -> _WhichOneofReturnType__version_id_marker | None: ...
+
+Global___ListObjectVersionsRequest: _TypeAlias = ListObjectVersionsRequest  # noqa: Y015
+
+@_typing.final
+class ListObjectVersionsResult(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    PREFIX_FIELD_NUMBER: _builtins.int
+    KEY_MARKER_FIELD_NUMBER: _builtins.int
+    VERSION_ID_MARKER_FIELD_NUMBER: _builtins.int
+    NEXT_KEY_MARKER_FIELD_NUMBER: _builtins.int
+    NEXT_VERSION_ID_MARKER_FIELD_NUMBER: _builtins.int
+    MAX_KEYS_FIELD_NUMBER: _builtins.int
+    DELIMITER_FIELD_NUMBER: _builtins.int
+    ENCODING_TYPE_FIELD_NUMBER: _builtins.int
+    TRUNCATED_FIELD_NUMBER: _builtins.int
+    VERSIONS_FIELD_NUMBER: _builtins.int
+    DELETE_MARKERS_FIELD_NUMBER: _builtins.int
+    COMMON_PREFIXES_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    prefix: _builtins.str
+    key_marker: _builtins.str
+    version_id_marker: _builtins.str
+    next_key_marker: _builtins.str
+    next_version_id_marker: _builtins.str
+    max_keys: _builtins.int
+    delimiter: _builtins.str
+    encoding_type: _builtins.str
+    truncated: _builtins.bool
+    @_builtins.property
+    def versions(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.ListedVersion]: ...
+    @_builtins.property
+    def delete_markers(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.ListedDeleteMarker]: ...
+    @_builtins.property
+    def common_prefixes(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.CommonPrefix]: ...
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        prefix: _builtins.str = ...,
+        key_marker: _builtins.str = ...,
+        version_id_marker: _builtins.str = ...,
+        next_key_marker: _builtins.str | None = ...,
+        next_version_id_marker: _builtins.str | None = ...,
+        max_keys: _builtins.int = ...,
+        delimiter: _builtins.str | None = ...,
+        encoding_type: _builtins.str | None = ...,
+        truncated: _builtins.bool = ...,
+        versions: _abc.Iterable[_types_pb2.ListedVersion] | None = ...,
+        delete_markers: _abc.Iterable[_types_pb2.ListedDeleteMarker] | None = ...,
+        common_prefixes: _abc.Iterable[_types_pb2.CommonPrefix] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_delimiter", b"_delimiter", "_encoding_type", b"_encoding_type", "_next_key_marker", b"_next_key_marker", "_next_version_id_marker", b"_next_version_id_marker", "delimiter", b"delimiter", "encoding_type", b"encoding_type", "next_key_marker", b"next_key_marker", "next_version_id_marker", b"next_version_id_marker"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_delimiter", b"_delimiter", "_encoding_type", b"_encoding_type", "_next_key_marker", b"_next_key_marker", "_next_version_id_marker", b"_next_version_id_marker", "common_prefixes", b"common_prefixes", "delete_markers", b"delete_markers", "delimiter", b"delimiter", "encoding_type", b"encoding_type", "key_marker", b"key_marker", "max_keys", b"max_keys", "name", b"name", "next_key_marker", b"next_key_marker", "next_version_id_marker", b"next_version_id_marker", "prefix", b"prefix", "truncated", b"truncated", "version_id_marker", b"version_id_marker", "versions", b"versions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__delimiter: _TypeAlias = _typing.Literal["delimiter"]  # noqa: Y015
+    _WhichOneofArgType__delimiter: _TypeAlias = _typing.Literal["_delimiter", b"_delimiter"]  # noqa: Y015
+    _WhichOneofReturnType__encoding_type: _TypeAlias = _typing.Literal["encoding_type"]  # noqa: Y015
+    _WhichOneofArgType__encoding_type: _TypeAlias = _typing.Literal["_encoding_type", b"_encoding_type"]  # noqa: Y015
+    _WhichOneofReturnType__next_key_marker: _TypeAlias = _typing.Literal["next_key_marker"]  # noqa: Y015
+    _WhichOneofArgType__next_key_marker: _TypeAlias = _typing.Literal["_next_key_marker", b"_next_key_marker"]  # noqa: Y015
+    _WhichOneofReturnType__next_version_id_marker: _TypeAlias = _typing.Literal["next_version_id_marker"]  # noqa: Y015
+    _WhichOneofArgType__next_version_id_marker: _TypeAlias = _typing.Literal["_next_version_id_marker", b"_next_version_id_marker"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__delimiter) -> _WhichOneofReturnType__delimiter | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__encoding_type) -> _WhichOneofReturnType__encoding_type | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__next_key_marker) -> _WhichOneofReturnType__next_key_marker | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__next_version_id_marker) -> _WhichOneofReturnType__next_version_id_marker | None: ...
+
+Global___ListObjectVersionsResult: _TypeAlias = ListObjectVersionsResult  # noqa: Y015
 
 @_typing.final
 class UpdateObjectRequest(_message.Message):
@@ -946,6 +1297,7 @@ class CopyObjectRequest(_message.Message):
     METADATA_FIELD_NUMBER: _builtins.int
     STORAGE_CLASS_FIELD_NUMBER: _builtins.int
     CHECKSUM_ALGORITHM_FIELD_NUMBER: _builtins.int
+    ACL_FIELD_NUMBER: _builtins.int
     bucket: _builtins.str
     expected_bucket_owner: _builtins.str
     key: _builtins.str
@@ -962,6 +1314,8 @@ class CopyObjectRequest(_message.Message):
     def conditions(self) -> _types_pb2.WriteConditions: ...
     @_builtins.property
     def metadata(self) -> _types_pb2.ObjectMetadata: ...
+    @_builtins.property
+    def acl(self) -> _types_pb2.AclHeaders: ...
     def __init__(
         self,
         *,
@@ -976,10 +1330,11 @@ class CopyObjectRequest(_message.Message):
         metadata: _types_pb2.ObjectMetadata | None = ...,
         storage_class: _builtins.str | None = ...,
         checksum_algorithm: _builtins.str | None = ...,
+        acl: _types_pb2.AclHeaders | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_checksum_algorithm", b"_checksum_algorithm", "_expected_bucket_owner", b"_expected_bucket_owner", "_expected_source_owner", b"_expected_source_owner", "_metadata_directive", b"_metadata_directive", "_storage_class", b"_storage_class", "checksum_algorithm", b"checksum_algorithm", "conditions", b"conditions", "expected_bucket_owner", b"expected_bucket_owner", "expected_source_owner", b"expected_source_owner", "metadata", b"metadata", "metadata_directive", b"metadata_directive", "source", b"source", "source_conditions", b"source_conditions", "storage_class", b"storage_class"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_checksum_algorithm", b"_checksum_algorithm", "_expected_bucket_owner", b"_expected_bucket_owner", "_expected_source_owner", b"_expected_source_owner", "_metadata_directive", b"_metadata_directive", "_storage_class", b"_storage_class", "acl", b"acl", "checksum_algorithm", b"checksum_algorithm", "conditions", b"conditions", "expected_bucket_owner", b"expected_bucket_owner", "expected_source_owner", b"expected_source_owner", "metadata", b"metadata", "metadata_directive", b"metadata_directive", "source", b"source", "source_conditions", b"source_conditions", "storage_class", b"storage_class"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_checksum_algorithm", b"_checksum_algorithm", "_expected_bucket_owner", b"_expected_bucket_owner", "_expected_source_owner", b"_expected_source_owner", "_metadata_directive", b"_metadata_directive", "_storage_class", b"_storage_class", "bucket", b"bucket", "checksum_algorithm", b"checksum_algorithm", "conditions", b"conditions", "expected_bucket_owner", b"expected_bucket_owner", "expected_source_owner", b"expected_source_owner", "key", b"key", "metadata", b"metadata", "metadata_directive", b"metadata_directive", "source", b"source", "source_conditions", b"source_conditions", "storage_class", b"storage_class"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_checksum_algorithm", b"_checksum_algorithm", "_expected_bucket_owner", b"_expected_bucket_owner", "_expected_source_owner", b"_expected_source_owner", "_metadata_directive", b"_metadata_directive", "_storage_class", b"_storage_class", "acl", b"acl", "bucket", b"bucket", "checksum_algorithm", b"checksum_algorithm", "conditions", b"conditions", "expected_bucket_owner", b"expected_bucket_owner", "expected_source_owner", b"expected_source_owner", "key", b"key", "metadata", b"metadata", "metadata_directive", b"metadata_directive", "source", b"source", "source_conditions", b"source_conditions", "storage_class", b"storage_class"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__checksum_algorithm: _TypeAlias = _typing.Literal["checksum_algorithm"]  # noqa: Y015
     _WhichOneofArgType__checksum_algorithm: _TypeAlias = _typing.Literal["_checksum_algorithm", b"_checksum_algorithm"]  # noqa: Y015

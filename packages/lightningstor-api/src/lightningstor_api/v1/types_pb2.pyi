@@ -63,20 +63,24 @@ class Usage(_message.Message):
     OBJECTS_FIELD_NUMBER: _builtins.int
     BYTES_FIELD_NUMBER: _builtins.int
     UPLOADS_BYTES_FIELD_NUMBER: _builtins.int
+    BUCKETS_FIELD_NUMBER: _builtins.int
     objects: _builtins.int
     bytes: _builtins.int
     uploads_bytes: _builtins.int
     """bytes of the parts of uploads that are not yet complete"""
+    buckets: _builtins.int
+    """of a project or an organisation"""
     def __init__(
         self,
         *,
         objects: _builtins.int = ...,
         bytes: _builtins.int = ...,
         uploads_bytes: _builtins.int = ...,
+        buckets: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bytes", b"bytes", "objects", b"objects", "uploads_bytes", b"uploads_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["buckets", b"buckets", "bytes", b"bytes", "objects", b"objects", "uploads_bytes", b"uploads_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -225,6 +229,67 @@ class ObjectMetadata(_message.Message):
 Global___ObjectMetadata: _TypeAlias = ObjectMetadata  # noqa: Y015
 
 @_typing.final
+class AclHeaders(_message.Message):
+    """An access control list: by the name of a canned one, or by the grantees of each permission, each a
+    list of `id="..."`, `emailAddress="..."` and `uri="..."` with commas between them.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACL_FIELD_NUMBER: _builtins.int
+    GRANT_FULL_CONTROL_FIELD_NUMBER: _builtins.int
+    GRANT_READ_FIELD_NUMBER: _builtins.int
+    GRANT_READ_ACP_FIELD_NUMBER: _builtins.int
+    GRANT_WRITE_FIELD_NUMBER: _builtins.int
+    GRANT_WRITE_ACP_FIELD_NUMBER: _builtins.int
+    acl: _builtins.str
+    grant_full_control: _builtins.str
+    grant_read: _builtins.str
+    grant_read_acp: _builtins.str
+    grant_write: _builtins.str
+    grant_write_acp: _builtins.str
+    def __init__(
+        self,
+        *,
+        acl: _builtins.str | None = ...,
+        grant_full_control: _builtins.str | None = ...,
+        grant_read: _builtins.str | None = ...,
+        grant_read_acp: _builtins.str | None = ...,
+        grant_write: _builtins.str | None = ...,
+        grant_write_acp: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_acl", b"_acl", "_grant_full_control", b"_grant_full_control", "_grant_read", b"_grant_read", "_grant_read_acp", b"_grant_read_acp", "_grant_write", b"_grant_write", "_grant_write_acp", b"_grant_write_acp", "acl", b"acl", "grant_full_control", b"grant_full_control", "grant_read", b"grant_read", "grant_read_acp", b"grant_read_acp", "grant_write", b"grant_write", "grant_write_acp", b"grant_write_acp"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_acl", b"_acl", "_grant_full_control", b"_grant_full_control", "_grant_read", b"_grant_read", "_grant_read_acp", b"_grant_read_acp", "_grant_write", b"_grant_write", "_grant_write_acp", b"_grant_write_acp", "acl", b"acl", "grant_full_control", b"grant_full_control", "grant_read", b"grant_read", "grant_read_acp", b"grant_read_acp", "grant_write", b"grant_write", "grant_write_acp", b"grant_write_acp"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__acl: _TypeAlias = _typing.Literal["acl"]  # noqa: Y015
+    _WhichOneofArgType__acl: _TypeAlias = _typing.Literal["_acl", b"_acl"]  # noqa: Y015
+    _WhichOneofReturnType__grant_full_control: _TypeAlias = _typing.Literal["grant_full_control"]  # noqa: Y015
+    _WhichOneofArgType__grant_full_control: _TypeAlias = _typing.Literal["_grant_full_control", b"_grant_full_control"]  # noqa: Y015
+    _WhichOneofReturnType__grant_read: _TypeAlias = _typing.Literal["grant_read"]  # noqa: Y015
+    _WhichOneofArgType__grant_read: _TypeAlias = _typing.Literal["_grant_read", b"_grant_read"]  # noqa: Y015
+    _WhichOneofReturnType__grant_read_acp: _TypeAlias = _typing.Literal["grant_read_acp"]  # noqa: Y015
+    _WhichOneofArgType__grant_read_acp: _TypeAlias = _typing.Literal["_grant_read_acp", b"_grant_read_acp"]  # noqa: Y015
+    _WhichOneofReturnType__grant_write: _TypeAlias = _typing.Literal["grant_write"]  # noqa: Y015
+    _WhichOneofArgType__grant_write: _TypeAlias = _typing.Literal["_grant_write", b"_grant_write"]  # noqa: Y015
+    _WhichOneofReturnType__grant_write_acp: _TypeAlias = _typing.Literal["grant_write_acp"]  # noqa: Y015
+    _WhichOneofArgType__grant_write_acp: _TypeAlias = _typing.Literal["_grant_write_acp", b"_grant_write_acp"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__acl) -> _WhichOneofReturnType__acl | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__grant_full_control) -> _WhichOneofReturnType__grant_full_control | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__grant_read) -> _WhichOneofReturnType__grant_read | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__grant_read_acp) -> _WhichOneofReturnType__grant_read_acp | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__grant_write) -> _WhichOneofReturnType__grant_write | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__grant_write_acp) -> _WhichOneofReturnType__grant_write_acp | None: ...
+
+Global___AclHeaders: _TypeAlias = AclHeaders  # noqa: Y015
+
+@_typing.final
 class Object(_message.Message):
     """An object, or one version of it, without its body."""
 
@@ -357,6 +422,109 @@ class ListedObject(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__storage_class) -> _WhichOneofReturnType__storage_class | None: ...
 
 Global___ListedObject: _TypeAlias = ListedObject  # noqa: Y015
+
+@_typing.final
+class ListedVersion(_message.Message):
+    """A version as a listing of versions names it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    LAST_MODIFIED_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    SIZE_FIELD_NUMBER: _builtins.int
+    STORAGE_CLASS_FIELD_NUMBER: _builtins.int
+    CHECKSUM_TYPE_FIELD_NUMBER: _builtins.int
+    CHECKSUM_ALGORITHMS_FIELD_NUMBER: _builtins.int
+    OWNER_FIELD_NUMBER: _builtins.int
+    VERSION_ID_FIELD_NUMBER: _builtins.int
+    LATEST_FIELD_NUMBER: _builtins.int
+    key: _builtins.str
+    etag: _builtins.str
+    size: _builtins.int
+    storage_class: _builtins.str
+    """STANDARD"""
+    checksum_type: _builtins.str
+    version_id: _builtins.str
+    """`null` is the one that was written without versioning"""
+    latest: _builtins.bool
+    @_builtins.property
+    def last_modified(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def checksum_algorithms(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def owner(self) -> Global___Owner: ...
+    def __init__(
+        self,
+        *,
+        key: _builtins.str = ...,
+        last_modified: _timestamp_pb2.Timestamp | None = ...,
+        etag: _builtins.str = ...,
+        size: _builtins.int = ...,
+        storage_class: _builtins.str | None = ...,
+        checksum_type: _builtins.str | None = ...,
+        checksum_algorithms: _abc.Iterable[_builtins.str] | None = ...,
+        owner: Global___Owner | None = ...,
+        version_id: _builtins.str | None = ...,
+        latest: _builtins.bool | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_checksum_type", b"_checksum_type", "_latest", b"_latest", "_storage_class", b"_storage_class", "_version_id", b"_version_id", "checksum_type", b"checksum_type", "last_modified", b"last_modified", "latest", b"latest", "owner", b"owner", "storage_class", b"storage_class", "version_id", b"version_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_checksum_type", b"_checksum_type", "_latest", b"_latest", "_storage_class", b"_storage_class", "_version_id", b"_version_id", "checksum_algorithms", b"checksum_algorithms", "checksum_type", b"checksum_type", "etag", b"etag", "key", b"key", "last_modified", b"last_modified", "latest", b"latest", "owner", b"owner", "size", b"size", "storage_class", b"storage_class", "version_id", b"version_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__checksum_type: _TypeAlias = _typing.Literal["checksum_type"]  # noqa: Y015
+    _WhichOneofArgType__checksum_type: _TypeAlias = _typing.Literal["_checksum_type", b"_checksum_type"]  # noqa: Y015
+    _WhichOneofReturnType__latest: _TypeAlias = _typing.Literal["latest"]  # noqa: Y015
+    _WhichOneofArgType__latest: _TypeAlias = _typing.Literal["_latest", b"_latest"]  # noqa: Y015
+    _WhichOneofReturnType__storage_class: _TypeAlias = _typing.Literal["storage_class"]  # noqa: Y015
+    _WhichOneofArgType__storage_class: _TypeAlias = _typing.Literal["_storage_class", b"_storage_class"]  # noqa: Y015
+    _WhichOneofReturnType__version_id: _TypeAlias = _typing.Literal["version_id"]  # noqa: Y015
+    _WhichOneofArgType__version_id: _TypeAlias = _typing.Literal["_version_id", b"_version_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__checksum_type) -> _WhichOneofReturnType__checksum_type | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__latest) -> _WhichOneofReturnType__latest | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__storage_class) -> _WhichOneofReturnType__storage_class | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__version_id) -> _WhichOneofReturnType__version_id | None: ...
+
+Global___ListedVersion: _TypeAlias = ListedVersion  # noqa: Y015
+
+@_typing.final
+class ListedDeleteMarker(_message.Message):
+    """A delete marker as a listing of versions names it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    VERSION_ID_FIELD_NUMBER: _builtins.int
+    LATEST_FIELD_NUMBER: _builtins.int
+    LAST_MODIFIED_FIELD_NUMBER: _builtins.int
+    OWNER_FIELD_NUMBER: _builtins.int
+    key: _builtins.str
+    version_id: _builtins.str
+    latest: _builtins.bool
+    @_builtins.property
+    def last_modified(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def owner(self) -> Global___Owner: ...
+    def __init__(
+        self,
+        *,
+        key: _builtins.str = ...,
+        version_id: _builtins.str = ...,
+        latest: _builtins.bool = ...,
+        last_modified: _timestamp_pb2.Timestamp | None = ...,
+        owner: Global___Owner | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["last_modified", b"last_modified", "owner", b"owner"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "last_modified", b"last_modified", "latest", b"latest", "owner", b"owner", "version_id", b"version_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListedDeleteMarker: _TypeAlias = ListedDeleteMarker  # noqa: Y015
 
 @_typing.final
 class CommonPrefix(_message.Message):

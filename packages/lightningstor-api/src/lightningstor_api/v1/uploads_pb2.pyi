@@ -34,6 +34,7 @@ class CreateMultipartUploadRequest(_message.Message):
     STORAGE_CLASS_FIELD_NUMBER: _builtins.int
     CHECKSUM_ALGORITHM_FIELD_NUMBER: _builtins.int
     CHECKSUM_TYPE_FIELD_NUMBER: _builtins.int
+    ACL_FIELD_NUMBER: _builtins.int
     bucket: _builtins.str
     expected_bucket_owner: _builtins.str
     key: _builtins.str
@@ -43,6 +44,8 @@ class CreateMultipartUploadRequest(_message.Message):
     checksum_type: _builtins.str
     @_builtins.property
     def metadata(self) -> _types_pb2.ObjectMetadata: ...
+    @_builtins.property
+    def acl(self) -> _types_pb2.AclHeaders: ...
     def __init__(
         self,
         *,
@@ -53,10 +56,11 @@ class CreateMultipartUploadRequest(_message.Message):
         storage_class: _builtins.str | None = ...,
         checksum_algorithm: _builtins.str | None = ...,
         checksum_type: _builtins.str | None = ...,
+        acl: _types_pb2.AclHeaders | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_checksum_algorithm", b"_checksum_algorithm", "_checksum_type", b"_checksum_type", "_expected_bucket_owner", b"_expected_bucket_owner", "_storage_class", b"_storage_class", "checksum_algorithm", b"checksum_algorithm", "checksum_type", b"checksum_type", "expected_bucket_owner", b"expected_bucket_owner", "metadata", b"metadata", "storage_class", b"storage_class"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_checksum_algorithm", b"_checksum_algorithm", "_checksum_type", b"_checksum_type", "_expected_bucket_owner", b"_expected_bucket_owner", "_storage_class", b"_storage_class", "acl", b"acl", "checksum_algorithm", b"checksum_algorithm", "checksum_type", b"checksum_type", "expected_bucket_owner", b"expected_bucket_owner", "metadata", b"metadata", "storage_class", b"storage_class"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_checksum_algorithm", b"_checksum_algorithm", "_checksum_type", b"_checksum_type", "_expected_bucket_owner", b"_expected_bucket_owner", "_storage_class", b"_storage_class", "bucket", b"bucket", "checksum_algorithm", b"checksum_algorithm", "checksum_type", b"checksum_type", "expected_bucket_owner", b"expected_bucket_owner", "key", b"key", "metadata", b"metadata", "storage_class", b"storage_class"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_checksum_algorithm", b"_checksum_algorithm", "_checksum_type", b"_checksum_type", "_expected_bucket_owner", b"_expected_bucket_owner", "_storage_class", b"_storage_class", "acl", b"acl", "bucket", b"bucket", "checksum_algorithm", b"checksum_algorithm", "checksum_type", b"checksum_type", "expected_bucket_owner", b"expected_bucket_owner", "key", b"key", "metadata", b"metadata", "storage_class", b"storage_class"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__checksum_algorithm: _TypeAlias = _typing.Literal["checksum_algorithm"]  # noqa: Y015
     _WhichOneofArgType__checksum_algorithm: _TypeAlias = _typing.Literal["_checksum_algorithm", b"_checksum_algorithm"]  # noqa: Y015

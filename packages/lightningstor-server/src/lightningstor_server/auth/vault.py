@@ -17,8 +17,11 @@ from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 MASTER_KEY_BYTES: Final = 32
+DERIVED_KEY_BYTES: Final = 32
 KEY_FILE_MODE: Final = 0o600
 KEY_FILE_SUFFIX: Final = ".key"
 KEY_FILE_MAX_BYTES: Final = 1024
@@ -38,7 +41,7 @@ class VaultError(Exception):
 class Vault:
     """Seals and opens with AES-256-GCM."""
 
-    __slots__ = ("_cipher", "_head", "key_id")
+    __slots__ = ("_cipher", "_head", "_key", "key_id")
 
     def __init__(self, key: bytes) -> None:
         if len(key) != MASTER_KEY_BYTES:
@@ -48,6 +51,7 @@ class Vault:
         """The first 8 hexadecimal digits of the key's SHA-256."""
         self._head = _FORMAT + digest
         self._cipher = AESGCM(key)
+        self._key = key
 
     def __repr__(self) -> str:
         return f"Vault(key_id={self.key_id!r})"
@@ -73,6 +77,13 @@ class Vault:
             return self._cipher.decrypt(nonce, ciphertext, head + context.encode())
         except (InvalidTag, ValueError) as error:
             raise VaultError(f"sealed bytes under master key {self.key_id} do not open for {context!r}") from error
+
+    def derive(self, label: str) -> bytes:
+        """A key of 32 bytes for one purpose, the same in every process: HKDF-SHA256 (RFC 5869) with `label` as its info.
+
+        No salt: the master key is uniform already (section 3.1), and no derived key tells of another.
+        """
+        return HKDF(algorithm=SHA256(), length=DERIVED_KEY_BYTES, salt=None, info=label.encode()).derive(self._key)
 
 
 def secret_context(access_key: str) -> str:

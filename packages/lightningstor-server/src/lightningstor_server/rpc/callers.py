@@ -1,9 +1,10 @@
 """Who makes a call: the credential in its metadata.
 
 Law: a call without a credential has no caller, and the door denies it; one with a credential that
-does not prove itself is refused here. An unknown key takes the same steps and the same time as a
-wrong secret. Nothing is read from metadata that the signature does not cover. The canonical request
-stands in bucket_service.proto.
+does not prove itself is refused here. A bearer token stands for its access key everywhere but where
+tokens are issued, and nowhere that it would travel in the clear off the loopback. An unknown key
+takes the same steps and the same time as a wrong secret. Nothing is read from metadata that the
+signature does not cover. The canonical request stands in bucket_service.proto.
 """
 
 from __future__ import annotations
@@ -17,12 +18,17 @@ from functools import lru_cache
 from typing import Final, Protocol
 
 from lightningstor_api.errors import REQUEST_ID
+from lightningstor_api.methods import METHODS
 from lightningstor_api.signature import derive_signing_key, sign, string_to_sign
 from lightningstor_api.signing import PAYLOAD, SERVICE, SIGNED_HEADERS, canonical_call
 from lightningstor_server.auth.sigv4 import SIGNING_KEYS_MAX, SKEW_SECONDS, Claim, SignedRequest, claim
 from lightningstor_types import errors
 from lightningstor_types.tenants import Caller
 
+BEARER: Final = "bearer"
+"""The scheme of RFC 6750 section 2.1, without regard to case (RFC 9110 section 11.1)."""
+
+_ISSUE_PATH: Final = METHODS["TokenService.Issue"].path
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
 _STAND_IN: Final = "no-such-access-key"
 """Verified in place of an unknown key's secret. That it is public is harmless: a match is refused too."""
@@ -47,11 +53,20 @@ class Identities(Protocol):
         """The credential of a key; None for one that does not exist or is revoked."""
 
 
+class Bearers(Protocol):
+    """What knows tokens."""
+
+    async def identify(self, token: str) -> Caller:
+        """The caller of a token. Raises InvalidToken or ExpiredToken."""
+
+
 class Callers:
     """Tells who makes a call."""
 
-    def __init__(self, identities: Identities, *, clock: Callable[[], datetime], region: str) -> None:
+    def __init__(self, identities: Identities, *, clock: Callable[[], datetime], region: str, bearers: Bearers | None = None) -> None:
+        """`bearers` is None where bearer tokens are not allowed: on an address off the loopback without TLS."""
         self._identities = identities
+        self._bearers = bearers
         self._clock = clock
         self._region = region
         self._signing_key = lru_cache(maxsize=SIGNING_KEYS_MAX)(derive_signing_key)
@@ -65,7 +80,11 @@ class Callers:
             AccessDenied: no date, or metadata that matter and are not signed.
             InvalidAccessKeyId: no such key.
             SignatureDoesNotMatch: the secret did not sign this call.
+            InvalidToken, ExpiredToken: a bearer token that proves nothing, or no longer.
         """
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        if scheme.lower() == BEARER:
+            return await self._borne(path, token.strip(" "))
         request = SignedRequest(method="POST", path=path.encode(), query=b"", headers=headers)
         claimed = claim(request, body_sha256=PAYLOAD)
         if claimed is None:
@@ -80,6 +99,20 @@ class Callers:
         if not proven:
             raise errors.SignatureDoesNotMatch(AWSAccessKeyId=claimed.access_key, StringToSign=text)
         return credential.caller
+
+    async def _borne(self, path: str, token: str) -> Caller:
+        """The caller of a bearer token.
+
+        Raises:
+            AccessDenied: tokens are not allowed on this address, or a token asks for another one:
+                then a stolen one would never end.
+            InvalidToken, ExpiredToken: as it says.
+        """
+        if self._bearers is None:
+            raise errors.AccessDenied("Bearer tokens are not taken here: they need TLS, or the server's --insecure.")
+        if path == _ISSUE_PATH:
+            raise errors.AccessDenied("A token is issued for a signature and not for a token.")
+        return await self._bearers.identify(token)
 
     def _check(self, claimed: Claim, headers: Mapping[str, str]) -> None:
         """All that needs no secret."""

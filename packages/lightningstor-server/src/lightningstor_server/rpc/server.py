@@ -13,13 +13,15 @@ from typing import Any, Final
 
 import grpc
 from grpc import aio
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from lightningstor_api.chunks import MESSAGE_MAX_BYTES
 from lightningstor_api.methods import SERVICES
 from lightningstor_server.rpc.binding import Binding, Door, bind
-from lightningstor_server.rpc.callers import Callers, Identities
+from lightningstor_server.rpc.callers import Bearers, Callers, Identities
+from lightningstor_server.rpc.counting import Counted, Counts
+from lightningstor_server.rpc.health import Health
 from lightningstor_server.service.operation import Operation, operations
 
 STREAMS_MAX: Final = 256
@@ -46,9 +48,28 @@ OPTIONS: Final = (
 )
 
 
-def new_status() -> health_pb2_grpc.HealthServicer:
-    """What answers health checks; its `enter_graceful_shutdown` says that the server drains."""
-    return health.aio.HealthServicer()  # type: ignore[attr-defined, unused-ignore] # the type stubs know the other one
+Pair = tuple[bytes, bytes]
+"""A private key and its certificate chain, in PEM."""
+
+
+def credentials(current: Callable[[], Pair]) -> grpc.ServerCredentials:
+    """TLS with the certificate that is `current` when a handshake begins; connections that are made keep theirs.
+
+    gRPC's own library speaks TLS 1.2 and 1.3 and selects HTTP/2 (ALPN `h2`).
+    """
+    known = current()
+
+    def newer() -> Any:
+        nonlocal known
+        found = current()
+        if found == known:
+            return None  # as it was
+        known = found
+        return grpc.ssl_server_certificate_configuration([found])
+
+    first = grpc.ssl_server_certificate_configuration([known])
+    made: grpc.ServerCredentials = grpc.dynamic_ssl_server_credentials(first, newer)
+    return made
 
 
 def build_server(
@@ -60,17 +81,21 @@ def build_server(
     address: str,
     tls: grpc.ServerCredentials | None = None,
     table: Iterable[Operation[Any, Any]] | None = None,
-    status: health_pb2_grpc.HealthServicer | None = None,
+    bearers: Bearers | None = None,
+    status: Health | None = None,
+    counts: Counts | None = None,
 ) -> aio.Server:
     """The server on `address`, to be started. Needs a running loop.
 
-    `status` is made by `new_status` where its owner wants to tell it that the server drains.
+    `bearers` is None where bearer tokens may not be taken: off the loopback without TLS.
+    `tls` is made by `credentials`; without it everything is in clear text. `status` is handed in where its
+    owner wants to tell it that the server drains, `counts` where calls are to be counted.
 
     Raises:
         ValueError: operations and descriptors do not agree.
         OSError: the address cannot be bound.
     """
-    server = assemble(service, identities, clock=clock, region=region, table=table, status=status)
+    server = assemble(service, identities, clock=clock, region=region, table=table, bearers=bearers, status=status, counts=counts)
     listen(server, address, tls)
     return server
 
@@ -82,14 +107,17 @@ def assemble(
     clock: Callable[[], datetime],
     region: str,
     table: Iterable[Operation[Any, Any]] | None = None,
-    status: health_pb2_grpc.HealthServicer | None = None,
+    bearers: Bearers | None = None,
+    status: Health | None = None,
+    counts: Counts | None = None,
 ) -> aio.Server:
     """The server without an address. Raises ValueError where operations and descriptors do not agree."""
     bound = bind(operations().values() if table is None else table)
-    binding = Binding(service, Callers(identities, clock=clock, region=region))
+    binding = Binding(service, Callers(identities, clock=clock, region=region, bearers=bearers))
     server = aio.server(options=OPTIONS, maximum_concurrent_rpcs=CALLS_MAX)
-    server.add_generic_rpc_handlers(binding.handlers(bound))
-    health_pb2_grpc.add_HealthServicer_to_server(status or new_status(), server)
+    handlers = binding.handlers(bound)
+    server.add_generic_rpc_handlers(handlers if counts is None else tuple(Counted(each, counts) for each in handlers))
+    health_pb2_grpc.add_HealthServicer_to_server(status or Health(), server)
     named = [service.full_name for service in (*SERVICES, health_pb2.DESCRIPTOR.services_by_name["Health"])]
     reflection.enable_server_reflection([*named, reflection.SERVICE_NAME], server)
     return server

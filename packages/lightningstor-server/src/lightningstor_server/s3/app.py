@@ -24,7 +24,7 @@ from lightningstor_server.s3.router import Router
 from lightningstor_server.s3.xml import DOCUMENT_MAX_BYTES
 from lightningstor_server.service.integrity import Claims, Digester
 from lightningstor_server.service.operation import I, O, Operation, operations
-from lightningstor_types.digests import NO_CHECKSUMS, Checksums
+from lightningstor_types.digests import NO_CHECKSUMS, ChecksumAlgorithm, Checksums
 from lightningstor_types.errors import InvalidArgument, StorError
 from lightningstor_types.streams import BytesStream, ByteStream
 from lightningstor_types.tenants import Caller
@@ -45,6 +45,8 @@ _SIGNING_PARAMETERS: Final = frozenset(
     for name in ("Algorithm", "Content-Sha256", "Credential", "Date", "Expires", "Security-Token", "Signature", "SignedHeaders")
 )
 """What presigning itself puts into the query (AWS, "Authenticating requests: using query parameters")."""
+_NOT_HEARD_IN_QUERIES: Final = frozenset({_ALGORITHM_HEADER, *(f"x-amz-checksum-{algorithm.field}" for algorithm in ChecksumAlgorithm)})
+"""Presigners of the SDKs put the checksum of the body that they do not have there, which is that of none; S3 passes it over."""
 _CHECKSUMS: Final = Decoder(Checksums)
 
 
@@ -234,6 +236,8 @@ def _hoist(parameters: Mapping[str, str], headers: dict[str, str]) -> None:
     """
     for parameter, text in parameters.items():
         name, value = parameter.lower(), text.encode().decode("latin-1")  # as a header comes
+        if name in _NOT_HEARD_IN_QUERIES:
+            continue
         if name.startswith("x-amz-") and parameter not in _SIGNING_PARAMETERS and headers.setdefault(name, value) != value:
             raise InvalidArgument(f"The header {name} and the parameter of that name contradict each other.", ArgumentName=name)
 

@@ -13,11 +13,11 @@ from typing import Any, Final
 from attrs import frozen
 
 from lightningstor_server.s3.shapes import Field, fields_of
-from lightningstor_server.s3.text import parser_of
+from lightningstor_server.s3.text import Parser, parser_of
 from lightningstor_server.s3.xml import read_document
 from lightningstor_types import wire
 from lightningstor_types.digests import ChecksumAlgorithm
-from lightningstor_types.errors import InvalidArgument, InvalidRequest, MissingSecurityHeader, NotImplemented
+from lightningstor_types.errors import InvalidArgument, InvalidRequest, MalformedXML, MissingSecurityHeader, NotImplemented
 from lightningstor_types.names import BucketName, ObjectKey, PartNumber, UploadId, VersionId
 from lightningstor_types.streams import ByteStream
 
@@ -49,7 +49,7 @@ class Decoder:
     def __init__(self, shape: type) -> None:
         self._shape = shape
         self._readers = tuple(_compile(shape, ""))
-        self.reads_document = any(field.trait(wire.Element) is not None for field in fields_of(shape))
+        self.reads_document = hasattr(shape, "document")
         self.streams = any(wire.STREAM in field.traits for field in fields_of(shape))
 
     def decode(self, request: Incoming, document: bytes = b"") -> Any:
@@ -58,7 +58,7 @@ class Decoder:
         Raises:
             StorError: something in it cannot be read.
         """
-        values = read_document(self._shape, document) if document else {}
+        values = self._read(document) if document else {}
         for name, read in self._readers:
             value = read(request)
             if value is not _ABSENT and value is not None:
@@ -67,6 +67,13 @@ class Decoder:
             return self._shape(**values)
         except TypeError:
             raise InvalidRequest(f"{self._shape.__name__} lacks a parameter that it needs.") from None
+
+    def _read(self, document: bytes) -> dict[str, Any]:
+        """The values of the document; an input may have an error of its own for one that is malformed."""
+        try:
+            return read_document(self._shape, document)
+        except MalformedXML:
+            raise getattr(self._shape, "malformed", MalformedXML) from None
 
 
 def _compile(shape: type, prefix: str) -> list[tuple[str, Read]]:
@@ -94,8 +101,8 @@ def _reader(field: Field, prefix: str) -> Read | None:
 
 
 def _text_reader(source: str, name: str, field: Field) -> Read:
-    parse = parser_of(field.kind)
-    plain = field.kind is str
+    parse = _list_of(parser_of(field.kind)) if field.repeated else parser_of(field.kind)
+    plain = field.kind is str and not field.repeated
     optional = not plain and field.kind not in _NEVER_EMPTY
 
     def from_headers(request: Incoming) -> Any:
@@ -119,6 +126,11 @@ def _text_reader(source: str, name: str, field: Field) -> Read:
     if source == "headers":
         return from_headers
     return from_override if name.startswith(_OVERRIDE_PREFIX) else from_query
+
+
+def _list_of(parse: Parser) -> Parser:
+    """A list with commas between its members; empty ones are none (RFC 9110 section 5.6.1)."""
+    return lambda text, name: tuple([parse(part.strip(" \t"), name) for part in text.split(",") if part.strip(" \t")])
 
 
 def _checked(text: str, name: str) -> str:
@@ -154,18 +166,14 @@ _PLACES: Final[dict[wire.Place, Read]] = {
     wire.USER_METADATA: _user_metadata,
 }
 
-_ACL: Final = frozenset({"private", "bucket-owner-full-control"})
 _NOT_YET: Final[dict[str, frozenset[str]]] = {
     # headers that promise something to the sender, with the values that promise only what is so anyway
-    "x-amz-acl": _ACL,
     "x-amz-bucket-object-lock-enabled": frozenset({"false"}),
-    "x-amz-object-ownership": frozenset({"BucketOwnerEnforced"}),
     "x-amz-tagging": frozenset({""}),
     "x-amz-tagging-directive": frozenset({"COPY"}),
     "x-amz-write-offset-bytes": frozenset(),
 }
 _NOT_YET_PREFIXES: Final = (
-    "x-amz-grant-",
     "x-amz-object-lock-",
     "x-amz-server-side-encryption",
     "x-amz-copy-source-server-side-encryption",

@@ -16,19 +16,26 @@ from lightningstor_types.errors import NotModified, StorError
 _XML: Final = (b"content-type", b"application/xml")
 _ILLEGIBLE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 """What XML 1.0 holds in no way (section 2.2). A listing may say `encoding-type=url`; an error has to be read as it is."""
+_TOLD_IN_HEADERS: Final = {
+    "Allow": b"allow",  # RFC 9110 section 15.5.6
+    "x-amz-delete-marker": b"x-amz-delete-marker",  # AWS, GetObject: the version that was asked for, or the latest, is a marker
+    "x-amz-version-id": b"x-amz-version-id",
+}
+"""Details that are no elements of the document."""
 _DECLARATION: Final = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
 
 def error_response(error: StorError, *, resource: str, request_id: str, head: bool) -> Outgoing:
     """The response that tells an error; to HEAD and for 304 without a body (RFC 9110 sections 9.3.2, 15.4.5)."""
-    headers: Headers = []
+    details = dict(error.details)
+    headers: Headers = [(header, header_bytes(details.pop(name))) for name, header in _TOLD_IN_HEADERS.items() if name in details]
     if isinstance(error, NotModified):
-        headers.append((b"etag", header_bytes(f'"{error.details.get("ETag", "")}"')))
+        headers.append((b"etag", header_bytes(f'"{details.get("ETag", "")}"')))
     if head or isinstance(error, NotModified):
         return Outgoing(status=error.status, headers=headers, body=b"")
     headers.append(_XML)
     parts = [f"{_DECLARATION}<Error><Code>{error.code}</Code><Message>{_legible(error.message)}</Message>"]
-    parts += [f"<{name}>{_legible(value)}</{name}>" for name, value in error.details.items()]
+    parts += [f"<{name}>{_legible(value)}</{name}>" for name, value in details.items()]
     parts.append(f"<Resource>{_legible(resource)}</Resource><RequestId>{request_id}</RequestId></Error>")
     return Outgoing(status=error.status, headers=headers, body="".join(parts).encode("utf-8", "replace"))
 

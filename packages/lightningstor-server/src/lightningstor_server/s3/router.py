@@ -50,16 +50,27 @@ class Router:
             NotImplemented: the request names a sub-resource that no operation serves.
         """
         candidates = self._table.get((method, target))
-        if candidates is None:
-            raise MethodNotAllowed(Method=method, ResourceType=target.name) if method in _METHODS else NotImplemented()
-        for route, operation in candidates:
+        if candidates is None and method not in _METHODS:
+            raise NotImplemented
+        for route, operation in candidates or ():
             if _fits(route, query, headers):
                 named = SUB_RESOURCES.intersection(query) if query else ()
                 strangers = set(named) - {_name(part) for part in route.query} - _WITH_ARGUMENT.get((method, target), set())
                 if strangers:
                     raise NotImplemented(Resource=",".join(sorted(strangers)))
                 return operation
-        raise NotImplemented if query else MethodNotAllowed(Method=method, ResourceType=target.name)
+        if query and candidates:
+            raise NotImplemented
+        raise MethodNotAllowed(Method=method, ResourceType=target.name, Allow=", ".join(self._allowed(target, query, headers)))
+
+    def _allowed(self, target: Target, query: Mapping[str, str], headers: Mapping[str, str]) -> list[str]:
+        """The methods that this very resource has, which a 405 has to tell (RFC 9110 section 15.5.6)."""
+        fitting = {
+            method
+            for (method, its_target), candidates in self._table.items()
+            if its_target is target and any(_fits(route, query, headers) for route, _ in candidates)
+        }
+        return sorted(fitting)
 
 
 def _demands(route: Route) -> int:

@@ -19,6 +19,7 @@ from lightningstor_types.digests import ChecksumAlgorithm, ChecksumType, ETag
 from lightningstor_types.errors import InvalidArgument, InvalidRequest, InvalidStorageClass, StorError
 from lightningstor_types.names import BucketName, ObjectKey, PartNumber, UploadId, VersionId
 from lightningstor_types.objects import ByteRange, CopySource, StorageClass
+from lightningstor_types.operations.objects import ChecksumMode
 
 _RANGE: Final = re.compile(r"bytes=([0-9]{0,64})-([0-9]{0,64})")
 _INTEGER: Final = re.compile(r"-?[0-9]{1,18}")  # what every engine's 64 bits hold
@@ -80,7 +81,7 @@ def _copy_source(text: str, name: str) -> CopySource:
 def _choice(kind: type[StrEnum], error: type[StorError]) -> Parser:
     def parse(text: str, name: str) -> StrEnum:
         try:
-            return kind(text)
+            return kind(text.upper() if kind in _WITHOUT_CASE else text)
         except ValueError:
             message = None if error is InvalidStorageClass else f"Value for {name} is invalid."
             raise error(message, ArgumentName=name, ArgumentValue=text[:64]) from None
@@ -88,6 +89,8 @@ def _choice(kind: type[StrEnum], error: type[StorError]) -> Parser:
     return parse
 
 
+_WITHOUT_CASE: Final = frozenset({ChecksumMode})
+"""Choices in capitals that are taken in any case: the AWS SDK for C++ asks for `enabled`."""
 _CHOICE_ERRORS: Final[dict[type[StrEnum], type[StorError]]] = {
     StorageClass: InvalidStorageClass,
     ChecksumAlgorithm: InvalidRequest,

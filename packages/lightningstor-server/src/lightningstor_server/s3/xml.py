@@ -29,10 +29,14 @@ DEPTH_MAX_ELEMENTS: Final = 32
 ELEMENTS_MAX: Final = 100_000
 """The same parts have 80,000. Without it 4 MiB of empty elements keep the loop for seconds and take 90 MiB."""
 NAMESPACE: Final = "http://s3.amazonaws.com/doc/2006-03-01/"
+_XSI: Final = "http://www.w3.org/2001/XMLSchema-instance"
+"""Of `xsi:type`, by which S3 tells the kinds of grantees apart."""
 _DECLARATION: Final = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
 # what XML 1.0 cannot hold raw, or would read back as something else (sections 2.2 and 2.11)
 _ESCAPED: Final = re.compile('[&<>"\r\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]')
+# what percent-decoding, which takes a plus for a space, makes another text of, and what XML 1.0 cannot hold
+_NEEDS_ENCODING: Final = re.compile("[%+\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _NAMED: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}
 
 
@@ -105,7 +109,7 @@ def _values(shape: type, node: Element) -> dict[str, Any]:
         target = values
         for group in path:
             target = target.setdefault(group, {})
-        if field.repeated:
+        if field.repeated and not _wrapped(field):
             target.setdefault(field.name, []).append(read(child))
         elif field.name in target:
             raise MalformedXML
@@ -132,10 +136,27 @@ def _readers(shape: type, path: tuple[str, ...] = ()) -> dict[str, tuple[tuple[s
     for field in fields_of(shape):
         element = field.trait(wire.Element)
         if element is not None:
-            found[element.name] = (path, field, _reader(field))
+            found[element.within or element.name] = (path, field, _reader_within(element, field) if _wrapped(field) else _reader(field))
         elif field.trait(wire.Group) is not None:
             found |= _readers(field.kind, (*path, field.name))
     return found
+
+
+def _wrapped(field: Field) -> bool:
+    """Whether the field's elements stand within another one, which may be empty."""
+    element = field.trait(wire.Element)
+    return element is not None and element.within is not None
+
+
+def _reader_within(element: wire.Element, field: Field) -> Callable[[Element], Any]:
+    one = _reader(field)
+
+    def read(node: Element) -> Any:
+        if any(_name(child) != element.name for child in node):
+            raise MalformedXML
+        return [one(child) for child in node]
+
+    return read
 
 
 def _reader(field: Field) -> Callable[[Element], Any]:
@@ -202,10 +223,12 @@ def _has_elements(shape: type) -> bool:
 
 def _text_step(element: wire.Element, field: Field) -> Write:
     start, end = (f"<{element.name}>", f"</{element.name}>") if element.name else ("", "")
-    if wire.ENCODED in field.traits:
+    if wire.ENCODED in field.traits or wire.ENCODED_AT_NEED in field.traits:
+        at_need = wire.ENCODED_AT_NEED in field.traits
 
         def write(value: Any, out: list[str], encoded: bool) -> None:  # noqa: FBT001 - see Write
-            text = quote(value, safe="/", errors="surrogatepass") if encoded else escape(value)
+            as_it_is = not encoded or (at_need and not _NEEDS_ENCODING.search(value))
+            text = escape(value) if as_it_is else quote(value, safe="/", errors="surrogatepass")
             out.append(f"{start}{text}{end}")
 
         return write
@@ -216,9 +239,10 @@ def _text_step(element: wire.Element, field: Field) -> Write:
 def _nested_step(element: wire.Element, field: Field) -> Write:
     kind: type = field.kind
     start, end, nested = f"<{element.name}>", f"</{element.name}>", writer_of(kind)
+    typed = f'<{element.name} xmlns:xsi="{_XSI}" xsi:type="' if hasattr(kind, "xsi_type") else None
 
     def write(value: Any, out: list[str], encoded: bool) -> None:  # noqa: FBT001 - see Write
-        out.append(start)
+        out.append(start if typed is None else f'{typed}{value.xsi_type}">')
         nested(value, out, encoded)
         out.append(end)
 

@@ -15,6 +15,7 @@ from lightningstor_server.service.versions import shown_id, wanted
 from lightningstor_server.stores.metadata.base import Transaction
 from lightningstor_server.stores.metadata.values import Body, Version
 from lightningstor_types import errors
+from lightningstor_types.digests import NO_CHECKSUMS
 from lightningstor_types.names import LIST_MAX_KEYS
 from lightningstor_types.operations.attributes import (
     GetObjectAttributes,
@@ -33,7 +34,7 @@ def _permissions(request: GetObjectAttributes) -> Iterable[Permission]:
     actions = ("s3:GetObject", "s3:GetObjectAttributes")
     if request.version_id is not None:
         actions = ("s3:GetObjectVersion", "s3:GetObjectVersionAttributes")
-    return [Permission(action=action, bucket=request.bucket, key=request.key) for action in actions]
+    return [Permission(action=action, bucket=request.bucket, key=request.key, version=request.version_id) for action in actions]
 
 
 @operation(
@@ -52,6 +53,7 @@ async def get_object_attributes(ctx: Context, request: GetObjectAttributes) -> G
 
     async def work(tx: Transaction) -> tuple[Version, Body | None]:
         version = await wanted(tx, ctx.bucket, request.key, request.version_id)
+        ctx.check_object(ctx.bucket, version)
         check_read(request.conditions, version.object)
         told = ObjectAttribute.OBJECT_PARTS in asked and version.object.parts_count is not None
         return version, await tx.bodies.get(version.body) if told else None
@@ -71,10 +73,8 @@ async def get_object_attributes(ctx: Context, request: GetObjectAttributes) -> G
 
 
 def _parts(request: GetObjectAttributes, body: Body) -> ObjectParts:
-    """A page of the parts; of those without checksums S3 tells the number alone."""
-    count = len(body.part_sizes)
-    if body.part_checksums is None:
-        return ObjectParts(parts_count=count)
+    """A page of the parts, each with its checksum where it has one."""
+    count, sums = len(body.part_sizes), body.part_checksums
     after, limit = request.part_number_marker, min(request.max_parts, LIST_MAX_KEYS)
     numbers = list(islice(range(after + 1, count + 1), limit))
     truncated = bool(numbers) and numbers[-1] < count
@@ -84,7 +84,7 @@ def _parts(request: GetObjectAttributes, body: Body) -> ObjectParts:
         next_part_number_marker=numbers[-1] if truncated else None,
         max_parts=limit,
         truncated=truncated,
-        parts=tuple(ObjectPart(number=n, size=body.part_sizes[n - 1], checksums=body.part_checksums.of(n)) for n in numbers),
+        parts=tuple(ObjectPart(number=n, size=body.part_sizes[n - 1], checksums=sums.of(n) if sums else NO_CHECKSUMS) for n in numbers),
     )
 
 

@@ -18,7 +18,7 @@ from lightningstor_server.service.preconditions import check_read
 from lightningstor_server.service.versions import shown_id, wanted
 from lightningstor_server.stores.errors import Missing
 from lightningstor_server.stores.metadata.base import Transaction
-from lightningstor_server.stores.metadata.values import Body, Version
+from lightningstor_server.stores.metadata.values import Body, PartChecksums, Version
 from lightningstor_types import errors
 from lightningstor_types.digests import NO_CHECKSUMS
 from lightningstor_types.objects import Object, ObjectMetadata
@@ -33,6 +33,8 @@ from lightningstor_types.operations.objects import (
 
 READ_ATTEMPTS: Final = 3
 """A read whose pieces vanish between the look-up and the opening was overtaken by an overwrite: look again."""
+
+_NO_PARTS: Final = Body(inline=None, part_sizes=())
 
 
 @attrs.frozen(kw_only=True)
@@ -66,12 +68,14 @@ def _span(request: HeadObject, size: int, part_sizes: tuple[int, ...]) -> _Span:
     return _Span(first=first, length=length, content_range=content_range)
 
 
-def _shown(ctx: Context, request: HeadObject, item: Object, span: _Span) -> Object:
+def _shown(ctx: Context, request: HeadObject, item: Object, span: _Span, parts: PartChecksums | None) -> Object:
     """The object as this read shows it."""
     changes: dict[str, Any] = {}
     if (version_id := shown_id(ctx.bucket, item.version_id)) != item.version_id:
         changes["version_id"] = version_id
-    if request.checksum_mode is None or span.length != item.size:
+    if request.checksum_mode is not None and request.part_number is not None and parts is not None:
+        changes["checksums"] = parts.of(request.part_number)
+    elif request.checksum_mode is None or span.length != item.size:
         # the checksum of the whole is not one of the range (AWS, GetObject)
         changes |= {"checksums": NO_CHECKSUMS, "checksum_type": None}
     if request.part_number is None and item.parts_count is not None:
@@ -89,22 +93,22 @@ def _overridden(metadata: ObjectMetadata, overrides: ResponseOverrides) -> Objec
 
 def _permission(request: HeadObject) -> Iterable[Permission]:
     action = "s3:GetObject" if request.version_id is None else "s3:GetObjectVersion"
-    return (Permission(action=action, bucket=request.bucket, key=request.key),)
+    return (Permission(action=action, bucket=request.bucket, key=request.key, version=request.version_id),)
 
 
 @operation(HeadObject, Route("HEAD", Target.OBJECT), rpc="ObjectService.HeadObject", action=_permission)
 async def head_object(ctx: Context, request: HeadObject) -> HeadObjectResult:
     """What GetObject would say, without the bytes. AWS, HeadObject."""
 
-    async def work(tx: Transaction) -> tuple[Version, tuple[int, ...]]:
+    async def work(tx: Transaction) -> tuple[Version, Body]:
         version = await wanted(tx, ctx.bucket, request.key, request.version_id)
+        ctx.check_object(ctx.bucket, version)
         check_read(request.conditions, version.object)
-        sizes = (await tx.bodies.get(version.body)).part_sizes if request.part_number is not None else ()
-        return version, sizes
+        return version, await tx.bodies.get(version.body) if request.part_number is not None else _NO_PARTS
 
-    version, part_sizes = await ctx.metadata.read(work)
-    span = _span(request, version.object.size, part_sizes)
-    shown = _shown(ctx, request, version.object, span)
+    version, body = await ctx.metadata.read(work)
+    span = _span(request, version.object.size, body.part_sizes)
+    shown = _shown(ctx, request, version.object, span, body.part_checksums)
     return HeadObjectResult(object=shown, content_length=span.length, content_range=span.content_range)
 
 
@@ -113,6 +117,7 @@ async def get_object(ctx: Context, request: GetObject) -> GetObjectResult:
     """Read an object or a range of it; every byte is verified before it leaves. AWS, GetObject."""
     for attempt in range(READ_ATTEMPTS):
         version, body = await _found(ctx, request)
+        ctx.check_object(ctx.bucket, version)
         item = version.object
         check_read(request.conditions, item)
         span = _span(request, item.size, body.part_sizes)
@@ -123,7 +128,7 @@ async def get_object(ctx: Context, request: GetObject) -> GetObjectResult:
             if attempt == READ_ATTEMPTS - 1:
                 raise
         else:
-            shown = _shown(ctx, request, item, span)
+            shown = _shown(ctx, request, item, span, body.part_checksums)
             return GetObjectResult(object=shown, content_length=span.length, content_range=span.content_range, body=stream)
     raise errors.InternalError
 

@@ -20,7 +20,12 @@ from lightningstor_types.operations.listing import ListObjectVersions, ListObjec
 from lightningstor_types.owners import Owner
 
 
-@operation(ListObjectVersions, Route("GET", Target.BUCKET, query=("versions",)), action="s3:ListBucketVersions")
+@operation(
+    ListObjectVersions,
+    Route("GET", Target.BUCKET, query=("versions",)),
+    rpc="ObjectService.ListObjectVersions",
+    action="s3:ListBucketVersions",
+)
 async def list_object_versions(ctx: Context, request: ListObjectVersions) -> ListObjectVersionsResult:
     """A page of versions; without versioning each object is its own null version. AWS, ListObjectVersions."""
     limit = limited(request.max_keys, "max-keys")

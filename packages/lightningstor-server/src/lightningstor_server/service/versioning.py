@@ -16,7 +16,12 @@ from lightningstor_types.operations.versioning import GetBucketVersioning, MfaDe
 from lightningstor_types.settings import Versioning
 
 
-@operation(PutBucketVersioning, Route("PUT", Target.BUCKET, query=("versioning",)), action="s3:PutBucketVersioning")
+@operation(
+    PutBucketVersioning,
+    Route("PUT", Target.BUCKET, query=("versioning",)),
+    rpc="BucketService.SetVersioning",
+    action="s3:PutBucketVersioning",
+)
 async def put_bucket_versioning(ctx: Context, request: PutBucketVersioning) -> Empty:
     """Turn it on or suspend it. AWS, PutBucketVersioning."""
     if request.status is None:
@@ -33,7 +38,12 @@ async def put_bucket_versioning(ctx: Context, request: PutBucketVersioning) -> E
     return Empty()
 
 
-@operation(GetBucketVersioning, Route("GET", Target.BUCKET, query=("versioning",)), action="s3:GetBucketVersioning")
+@operation(
+    GetBucketVersioning,
+    Route("GET", Target.BUCKET, query=("versioning",)),
+    rpc="BucketService.GetVersioning",
+    action="s3:GetBucketVersioning",
+)
 async def get_bucket_versioning(ctx: Context, _: GetBucketVersioning) -> VersioningConfiguration:
     """Whether it is on. AWS, GetBucketVersioning."""
     return VersioningConfiguration(status=ctx.bucket.settings.versioning.status)

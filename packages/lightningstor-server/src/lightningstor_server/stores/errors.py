@@ -33,3 +33,7 @@ class Unavailable(StoreError):
 
 class Broken(StoreError):
     """The engine failed in a way after which this process must not go on (SQLITE_IOERR, SQLITE_CORRUPT)."""
+
+
+class CopyRefused(StoreError):
+    """The folder cannot hold or give the copy of this store's metadata; the message says why. Nothing in it was changed."""

@@ -58,13 +58,13 @@ class ObjectPart:
 
 @frozen(kw_only=True)
 class ObjectParts:
-    """A page of an object's parts, by number; of parts without checksums only how many there are."""
+    """A page of an object's parts, by number."""
 
     parts_count: Annotated[int, wire.element("PartsCount")]
-    part_number_marker: Annotated[int | None, wire.element("PartNumberMarker")] = None
+    part_number_marker: Annotated[int, wire.element("PartNumberMarker")] = 0
     next_part_number_marker: Annotated[int | None, wire.element("NextPartNumberMarker")] = None
-    max_parts: Annotated[int | None, wire.element("MaxParts")] = None
-    truncated: Annotated[bool | None, wire.element("IsTruncated")] = None
+    max_parts: Annotated[int, wire.element("MaxParts")]
+    truncated: Annotated[bool, wire.element("IsTruncated")]
     parts: Annotated[tuple[ObjectPart, ...], wire.element("Part")] = ()
 
 

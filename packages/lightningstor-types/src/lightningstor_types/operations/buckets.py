@@ -12,10 +12,12 @@ from typing import Annotated, ClassVar
 from attrs import field, frozen
 
 from lightningstor_types import wire
+from lightningstor_types.access import NO_ACL_HEADERS, AclHeaders
 from lightningstor_types.buckets import Usage
 from lightningstor_types.names import LIST_MAX_BUCKETS
 from lightningstor_types.operations.common import OnBucket
 from lightningstor_types.owners import Owner
+from lightningstor_types.settings import ObjectOwnership
 
 
 @frozen(kw_only=True)
@@ -54,6 +56,8 @@ class CreateBucket(OnBucket):
 
     document: ClassVar[str] = "CreateBucketConfiguration"
     location: Annotated[str | None, wire.element("LocationConstraint")] = None
+    acl: Annotated[AclHeaders, wire.group()] = NO_ACL_HEADERS
+    object_ownership: Annotated[ObjectOwnership | None, wire.header("x-amz-object-ownership")] = None
 
 
 @frozen(kw_only=True)

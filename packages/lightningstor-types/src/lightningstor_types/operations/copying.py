@@ -12,6 +12,7 @@ from typing import Annotated, ClassVar
 from attrs import frozen
 
 from lightningstor_types import wire
+from lightningstor_types.access import NO_ACL_HEADERS, AclHeaders
 from lightningstor_types.digests import NO_CHECKSUMS, ChecksumAlgorithm, Checksums, ChecksumType, ETag
 from lightningstor_types.names import PartNumber, UploadId
 from lightningstor_types.objects import NO_METADATA, ByteRange, CopySource, ObjectMetadata, StorageClass
@@ -42,6 +43,7 @@ class CopyObject(OnObject):
     metadata_directive: Annotated[MetadataDirective, wire.header("x-amz-metadata-directive")] = MetadataDirective.COPY
     metadata: Annotated[ObjectMetadata, wire.group()] = NO_METADATA
     storage_class: Annotated[StorageClass | None, wire.header("x-amz-storage-class")] = None
+    acl: Annotated[AclHeaders, wire.group()] = NO_ACL_HEADERS
     checksum_algorithm: Annotated[ChecksumAlgorithm | None, wire.header("x-amz-checksum-algorithm")] = None
 
 

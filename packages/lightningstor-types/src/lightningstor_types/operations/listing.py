@@ -39,7 +39,7 @@ class ListObjectsResult:
 
     document: ClassVar[str] = "ListBucketResult"
     name: Annotated[str, wire.element("Name")]
-    prefix: Annotated[str, wire.element("Prefix"), wire.ENCODED] = ""
+    prefix: Annotated[str, wire.element("Prefix"), wire.ENCODED_AT_NEED] = ""
     marker: Annotated[str, wire.element("Marker"), wire.ENCODED] = ""
     next_marker: Annotated[str | None, wire.element("NextMarker"), wire.ENCODED] = None
     max_keys: Annotated[int, wire.element("MaxKeys")]

@@ -12,6 +12,7 @@ from typing import Annotated, ClassVar
 from attrs import field, frozen
 
 from lightningstor_types import wire
+from lightningstor_types.access import NO_ACL_HEADERS, AclHeaders
 from lightningstor_types.digests import NO_CHECKSUMS, ChecksumAlgorithm, Checksums, ChecksumType, ETag
 from lightningstor_types.names import PartNumber, VersionId
 from lightningstor_types.objects import NO_METADATA, ByteRange, Object, ObjectMetadata, StorageClass
@@ -42,6 +43,7 @@ class PutObject(OnObject):
     checksums: Annotated[Checksums, wire.group()] = NO_CHECKSUMS
     storage_class: Annotated[StorageClass, wire.header("x-amz-storage-class")] = StorageClass.STANDARD
     metadata: Annotated[ObjectMetadata, wire.group()] = NO_METADATA
+    acl: Annotated[AclHeaders, wire.group()] = NO_ACL_HEADERS
     body: Annotated[ByteStream, wire.STREAM]
 
 

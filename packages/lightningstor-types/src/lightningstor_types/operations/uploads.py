@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar
 from attrs import frozen
 
 from lightningstor_types import wire
+from lightningstor_types.access import NO_ACL_HEADERS, AclHeaders
 from lightningstor_types.digests import NO_CHECKSUMS, ChecksumAlgorithm, Checksums, ChecksumType, ETag
 from lightningstor_types.names import PartNumber, UploadId
 from lightningstor_types.objects import NO_METADATA, ObjectMetadata, StorageClass
@@ -27,6 +28,7 @@ class CreateMultipartUpload(OnObject):
     storage_class: Annotated[StorageClass, wire.header("x-amz-storage-class")] = StorageClass.STANDARD
     checksum_algorithm: Annotated[ChecksumAlgorithm | None, wire.header("x-amz-checksum-algorithm")] = None
     checksum_type: Annotated[ChecksumType | None, wire.header("x-amz-checksum-type")] = None
+    acl: Annotated[AclHeaders, wire.group()] = NO_ACL_HEADERS
 
 
 @frozen(kw_only=True)

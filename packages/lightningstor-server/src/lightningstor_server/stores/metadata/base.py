@@ -26,7 +26,7 @@ class Buckets(Protocol):
     """The buckets."""
 
     async def create(self, bucket: Bucket, namespace: str) -> Bucket | None:
-        """Enter a bucket (its id is assigned); None if the name is taken within `namespace`."""
+        """Enter a bucket with its settings (its id is assigned); None if the name is taken within `namespace`."""
 
     async def find(self, namespace: str, name: str) -> Bucket | None:
         """The bucket of that name."""
@@ -223,6 +223,16 @@ class Tenants(Protocol):
         """
 
 
+class Grantees(Protocol):
+    """Projects as access control lists name them."""
+
+    async def by_canonical_id(self, canonical_id: str) -> Project | None:
+        """The project of a canonical id."""
+
+    async def by_email(self, email: str) -> Sequence[Project]:
+        """The projects with an e-mail address; of more than two, two."""
+
+
 class Principals(Protocol):
     """The principals of projects."""
 
@@ -303,6 +313,7 @@ class Transaction(Protocol):
     chunks: Chunks
     uploads: Uploads
     tenants: Tenants
+    grantees: Grantees
     principals: Principals
     keys: Keys
     usage: UsageCounts

@@ -118,6 +118,11 @@ def _policy_of(text: str) -> AccessControlPolicy:
     return documents.structure(AccessControlPolicy, json.loads(text), "an access control list")
 
 
+def owner_of(text: str | None) -> Owner | None:
+    """The owner of a column."""
+    return None if text is None else documents.structure(Owner, json.loads(text), "an owner")
+
+
 def settings_of(rows: Iterable[Row]) -> BucketSettings:
     """The settings of rows of (name, document)."""
     table = {name: json.loads(document) for name, document in rows}

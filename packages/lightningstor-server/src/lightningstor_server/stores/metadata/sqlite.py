@@ -10,16 +10,20 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 import apsw
 
-from lightningstor_server.stores.errors import Broken, NoRoom, ReadOnly, StoreError, Unavailable
+from lightningstor_server.stores.errors import Broken, CopyRefused
 from lightningstor_server.stores.metadata.committer import Committer, drive
 from lightningstor_server.stores.metadata.database import Connection, Parameters, Row, T
+from lightningstor_server.stores.metadata.shipping.folder import CopyFolder
+from lightningstor_server.stores.metadata.shipping.shipper import Delivery
+from lightningstor_server.stores.metadata.shipping.starting import admitted, begin_first, enter_start, resume
 from lightningstor_server.stores.metadata.sql import SqlMetadata
+from lightningstor_server.stores.metadata.sqlite_errors import translated
 from lightningstor_server.stores.metadata.statements import migrations
 
 SQLITE_MINIMUM: Final = (3, 51, 3)
@@ -44,40 +48,27 @@ _PRAGMAS: Final[tuple[tuple[str, str | int, str | int], ...]] = (
 )
 _MEMORY_PRAGMAS: Final = tuple(pragma for pragma in _PRAGMAS if pragma[0] not in {"journal_mode", "mmap_size"})
 
-_TRANSLATION: Final[dict[type[apsw.Error], type[StoreError]]] = {
-    apsw.FullError: NoRoom,
-    apsw.BusyError: Unavailable,
-    apsw.LockedError: Unavailable,
-    apsw.ReadOnlyError: ReadOnly,
-    apsw.IOError: Broken,
-    apsw.CorruptError: Broken,
-    apsw.NotADBError: Broken,
-    apsw.CantOpenError: Broken,
-}
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """No exception of the driver leaves this file."""
-    try:
-        yield
-    except apsw.Error as error:
-        raise _TRANSLATION.get(type(error), StoreError)(f"{type(error).__name__}: {error}") from error
-
 
 class SqliteConnection:
     """A connection as the SQL above sees it; its awaits never suspend."""
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, *, keep_log: bool = False) -> None:
+        """Open it. `keep_log` leaves the write-ahead log to whoever ships it; else the last to close removes it.
+
+        Raises:
+            Broken: it cannot be opened, or not set as it must be.
+        """
         if tuple(int(number) for number in apsw.sqlite_lib_version().split(".")) < SQLITE_MINIMUM:
             raise Broken(f"SQLite {apsw.sqlite_lib_version()} is too old; this store needs 3.51.3 or later")
-        with _translated():
+        with translated():
             self._driver = apsw.Connection(str(path) if path else ":memory:", statementcachesize=CACHED_STATEMENTS)
             for name, value, expected in _PRAGMAS if path else _MEMORY_PRAGMAS:
                 self._driver.execute(f"PRAGMA {name} = {value}").fetchall()
                 found = self._driver.execute(f"PRAGMA {name}").fetchall()
                 if found != [(expected,)]:
                     raise Broken(f"PRAGMA {name} is {found}, and must be {expected}")
+            if keep_log:
+                self._driver.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         self._run = self._driver.execute
 
     async def rows(self, statement: str, parameters: Parameters = ()) -> list[Row]:
@@ -98,12 +89,17 @@ class SqliteConnection:
         try:
             return self._run(statement, parameters).fetchall()
         except apsw.Error:
-            with _translated():
+            with translated():
                 raise
+
+    def each(self, statement: str, parameters: Parameters = ()) -> Iterator[Row]:
+        """Run a statement and hand out its rows one at a time, however many there are."""
+        with translated():
+            yield from self._run(statement, parameters)
 
     def script(self, text: str) -> None:
         """Run several statements."""
-        with _translated():
+        with translated():
             self._driver.execute(text)
 
     @property
@@ -113,22 +109,42 @@ class SqliteConnection:
 
     def close(self) -> None:
         """Close the connection."""
-        with _translated():
+        with translated():
             self._driver.close()
 
 
 class SqliteWriter(SqliteConnection):
     """The connection that writes, behind a file lock that other processes' writers share."""
 
-    def __init__(self, path: Path | None) -> None:
-        super().__init__(path)
+    def __init__(self, path: Path | None, *, keep_log: bool = False) -> None:
+        super().__init__(path, keep_log=keep_log)
+        self._delivery: Delivery | None = None
+        self._frames = 0
+        """How many the write-ahead log has since the last commit that wrote."""
         self._lock = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600) if path else None
+
+    def deliver_to(self, path: Path, copy: CopyFolder) -> Delivery:
+        """Ship every commit from now on, and checkpoint only behind that: this takes the place of SQLite's own checkpoints."""
+        self._delivery = Delivery(path, copy, self.lock)
+        self._driver.set_wal_hook(self._wrote)
+        return self._delivery
+
+    def _wrote(self, _driver: apsw.Connection, _name: str, frames: int) -> int:
+        self._frames = frames
+        return apsw.SQLITE_OK
 
     def begin(self) -> None:
         """See `Transactional.begin`."""
         if self._lock is not None:
             fcntl.flock(self._lock, fcntl.LOCK_EX)
         self.all("BEGIN IMMEDIATE")
+
+    @property
+    def lock(self) -> int:
+        """The descriptor of the write lock of a database in a file."""
+        if self._lock is None:
+            raise Broken("a database in memory has no write lock")
+        return self._lock
 
     def savepoint(self) -> None:
         """See `Transactional.savepoint`."""
@@ -149,6 +165,11 @@ class SqliteWriter(SqliteConnection):
     def commit(self) -> None:
         """See `Transactional.commit`."""
         self.all("COMMIT")
+        if self._delivery is not None and self._frames:
+            frames, self._frames = self._frames, 0
+            if self._delivery.committed(frames):
+                with translated(), suppress(apsw.BusyError):
+                    self._driver.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
         self._unlock()
 
     def rollback(self) -> None:
@@ -162,6 +183,9 @@ class SqliteWriter(SqliteConnection):
     def close(self) -> None:
         """Close the connection and the lock file."""
         super().close()
+        if self._delivery is not None:
+            self._delivery.close()
+            self._delivery = None
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -174,9 +198,9 @@ class SqliteWriter(SqliteConnection):
 class SqliteDatabase:
     """A database file: one connection that reads on the loop's thread, one that writes on its own."""
 
-    def __init__(self, path: Path) -> None:
-        self._reader = SqliteConnection(path)
-        self._committer = Committer(lambda: SqliteWriter(path))
+    def __init__(self, path: Path, copy: Path | None = None) -> None:
+        self._reader = SqliteConnection(path, keep_log=copy is not None)
+        self._committer = Committer(lambda: _writer(path, copy))
 
     async def read(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """See `Database.read`."""
@@ -199,6 +223,13 @@ class SqliteDatabase:
         """See `Database.close`."""
         await self._committer.close()
         self._reader.close()
+
+
+def _writer(path: Path, copy: Path | None) -> SqliteWriter:
+    writer = SqliteWriter(path, keep_log=copy is not None)
+    if copy is not None:
+        writer.deliver_to(path, CopyFolder(copy))
+    return writer
 
 
 class MemoryDatabase:
@@ -261,28 +292,47 @@ def migrate(connection: SqliteWriter) -> int:
     return steps[-1][0]
 
 
-def prepare_sqlite(path: Path) -> None:
-    """Recover and migrate the database before any worker opens it.
+def prepare_sqlite(path: Path, copy: Path | None = None) -> None:
+    """Recover and migrate the database before any worker opens it, and bring its copy up to it.
 
     The checkpoint comes first: pages that recovery takes from the log may be clean in the page
     cache and absent on disk, so no write is taken before a TRUNCATE checkpoint has synced them.
+    Before it goes to the copy what a killed server committed and did not ship.
 
     Raises:
         Broken: the checkpoint did not go through, or the format is unknown.
+        CopyRefused: the copy cannot be used.
     """
-    connection = SqliteWriter(path)
+    folder = None if copy is None else admitted(path, copy)
+    connection = SqliteWriter(path, keep_log=folder is not None)
     try:
+        resumed = folder is not None and resume(folder, path, connection.lock)
         busy, *_ = connection.all("PRAGMA wal_checkpoint(TRUNCATE)")[0]
         if busy:
             raise Broken("another process has the database open: the log could not be checkpointed")
-        migrate(connection)
+        if folder is None:
+            migrate(connection)
+        else:
+            _prepare_copied(connection, path, folder, resumed=resumed)
     finally:
         connection.close()
 
 
-async def open_sqlite(path: Path) -> SqlMetadata:
-    """The metadata store in a file that `prepare_sqlite` has prepared."""
-    return SqlMetadata(SqliteDatabase(path))
+def _prepare_copied(connection: SqliteWriter, path: Path, folder: CopyFolder, *, resumed: bool) -> None:
+    delivery = connection.deliver_to(path, folder) if resumed else None
+    migrate(connection)
+    connection.begin()
+    store = enter_start(connection.all)
+    connection.commit()
+    if delivery is None:
+        begin_first(folder, path, connection.lock, store)
+    elif delivery.failing:
+        raise CopyRefused(f"the metadata copy {folder.path} cannot be written")
+
+
+async def open_sqlite(path: Path, copy: Path | None = None) -> SqlMetadata:
+    """The metadata store in a file that `prepare_sqlite` has prepared, its commits shipped to `copy`."""
+    return SqlMetadata(SqliteDatabase(path, copy))
 
 
 async def open_memory() -> SqlMetadata:

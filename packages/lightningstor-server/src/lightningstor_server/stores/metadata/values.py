@@ -15,6 +15,7 @@ from lightningstor_types.access import AccessControlPolicy
 from lightningstor_types.buckets import Usage
 from lightningstor_types.digests import NO_CHECKSUMS, ChecksumAlgorithm, Checksums, ChecksumType, ETag
 from lightningstor_types.objects import Object, ObjectMetadata, StorageClass
+from lightningstor_types.owners import Owner
 from lightningstor_types.tenants import Project, Quota, Role
 
 NO_BODY: Final = 0
@@ -80,6 +81,8 @@ class Upload:
     checksum_algorithm: ChecksumAlgorithm | None
     checksum_type: ChecksumType | None
     acl: AccessControlPolicy | None = None
+    initiator: Owner | None = None
+    """Who began it; None is the bucket's owner."""
     completed: str | None = None
 
 

@@ -30,6 +30,7 @@ CREATE UNIQUE INDEX versions_current ON versions (bucket, key) WHERE superseded 
 CREATE UNIQUE INDEX versions_null ON versions (bucket, key) WHERE version_id IS NULL AND superseded IS NOT NULL;
 
 ALTER TABLE uploads ADD COLUMN acl TEXT;
+ALTER TABLE uploads ADD COLUMN initiator TEXT;  -- JSON, who began it; NULL is the bucket's owner
 
 CREATE TABLE settings (
     bucket BIGINT NOT NULL REFERENCES buckets (id),

@@ -19,6 +19,12 @@ FROM projects p JOIN organisations o ON o.id = p.organisation WHERE o.name = $1 
 -- name: project_by_id
 SELECT p.id, p.organisation, o.name, p.name, p.display_name, p.email, p.canonical_id, p.created
 FROM projects p JOIN organisations o ON o.id = p.organisation WHERE p.id = $1
+-- name: project_by_canonical_id
+SELECT p.id, p.organisation, o.name, p.name, p.display_name, p.email, p.canonical_id, p.created
+FROM projects p JOIN organisations o ON o.id = p.organisation WHERE p.canonical_id = $1
+-- name: projects_by_email
+SELECT p.id, p.organisation, o.name, p.name, p.display_name, p.email, p.canonical_id, p.created
+FROM projects p JOIN organisations o ON o.id = p.organisation WHERE p.email = $1 ORDER BY p.id LIMIT 2
 -- name: projects
 SELECT p.id, p.organisation, o.name, p.name, p.display_name, p.email, p.canonical_id, p.created
 FROM projects p JOIN organisations o ON o.id = p.organisation WHERE p.organisation = $1 AND p.name > $2 ORDER BY p.name LIMIT $3

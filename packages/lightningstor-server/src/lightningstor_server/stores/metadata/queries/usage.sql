@@ -12,3 +12,5 @@ SELECT scope, objects, bytes, uploads_bytes, buckets, objects_max, bytes_max, bu
 -- name: limit
 INSERT INTO usage (scope, objects_max, bytes_max, buckets_max) VALUES ($1, $2, $3, $4)
 ON CONFLICT (scope) DO UPDATE SET objects_max = excluded.objects_max, bytes_max = excluded.bytes_max, buckets_max = excluded.buckets_max
+-- name: limits
+SELECT 1 FROM usage WHERE scope IN ($1, $2, $3) AND COALESCE(objects_max, bytes_max, buckets_max) IS NOT NULL LIMIT 1

@@ -39,6 +39,10 @@ Stamp = tuple[int, int]
 """The manifest's inode and time: another one is another manifest."""
 
 
+Entry = tuple[int, Record, bytes]
+"""Where the frames of a record begin in the log, the record, and its frames."""
+
+
 class CopyFolder:
     """The files of a copy."""
 
@@ -58,7 +62,7 @@ class CopyFolder:
     def stamp(self) -> Stamp | None:
         """Tells one manifest from the next; None where there is none."""
         try:
-            found = os.stat(self._named(MANIFEST_FILE))
+            found = self._named(MANIFEST_FILE).stat()
         except FileNotFoundError:
             return None
         return found.st_ino, found.st_mtime_ns
@@ -84,10 +88,10 @@ class CopyFolder:
         """
         if keep:
             with suppress(FileNotFoundError):
-                os.replace(self._named(MANIFEST_FILE), self._named(PREVIOUS_FILE))
+                self._named(MANIFEST_FILE).replace(self._named(PREVIOUS_FILE))
         draft = self._named(f"{MANIFEST_FILE}.new")
         write_durably(draft, manifest.to_json())
-        os.replace(draft, self._named(MANIFEST_FILE))
+        draft.replace(self._named(MANIFEST_FILE))
         sync_folder(self.path)
 
     def base(self, manifest: Manifest) -> Path:
@@ -163,12 +167,12 @@ class LogReader:
         self.torn = False
         """Whether what follows can be the beginning of a record: an append that a crash cut off."""
 
-    def __iter__(self) -> Iterator[tuple[int, Record, bytes]]:
-        """Every whole record, as (where its frames begin, record, frames)."""
+    def __iter__(self) -> Iterator[Entry]:
+        """Every whole record."""
         while (entry := self._next()) is not None:
             yield entry
 
-    def _next(self) -> tuple[int, Record, bytes] | None:
+    def _next(self) -> Entry | None:
         self._file.seek(self.end)
         head = self._file.read(RECORD_HEADER_BYTES)
         if len(head) < RECORD_HEADER_BYTES:
@@ -188,8 +192,9 @@ class LogReader:
         self.end, self.sequence = at + length, record.sequence
         return at, record, run
 
-    def _stop(self, fault: str, *, torn: bool = False) -> None:
+    def _stop(self, fault: str, *, torn: bool = False) -> Entry | None:
         self.fault, self.torn = fault, torn
+        return None
 
     def later(self) -> bool:
         """Whether a record with a later sequence number begins somewhere behind the fault."""

@@ -23,7 +23,7 @@ import attrs
 from attrs import frozen
 from awscrt.checksums import crc32c
 
-from lightningstor_server.stores.errors import Corrupted, StoreError
+from lightningstor_server.stores.errors import CopyRefused, Corrupted, StoreError
 from lightningstor_server.stores.metadata.wal import Salts, frame_bytes
 
 COPY_FORMAT: Final = 1
@@ -40,10 +40,6 @@ RECORD_MAGIC_BYTES: Final = _RECORD_MAGIC
 
 LOG_HEADER_BYTES: Final = _LOG.size + SUM.size
 RECORD_HEADER_BYTES: Final = _RECORD.size + SUM.size
-
-
-class CopyRefused(StoreError):
-    """The folder cannot hold the copy of this store; the message says why. Nothing in it was changed."""
 
 
 class CopyBehind(StoreError):

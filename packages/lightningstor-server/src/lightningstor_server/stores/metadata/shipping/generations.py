@@ -184,8 +184,8 @@ def seal(folder: CopyFolder, shipper: Shipper) -> None:
     Raises:
         OSError: it could not be done; commits go on where they went.
     """
-    log, manifest = shipper.follow(), shipper.manifest
-    assert manifest is not None
+    log = shipper.follow()
+    manifest = log.manifest
     number = manifest.logs[-1] + 1
     folder.create_log(manifest, _log_header(manifest, number, log.position, log.sequence))
     folder.publish(attrs.evolve(manifest, logs=(*manifest.logs, number)))

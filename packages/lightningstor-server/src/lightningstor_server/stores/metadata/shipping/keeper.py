@@ -15,9 +15,9 @@ from typing import Final
 
 import structlog
 
-from lightningstor_server.stores.errors import Broken, Corrupted, StoreError
+from lightningstor_server.stores.errors import Broken, CopyRefused, Corrupted, StoreError
 from lightningstor_server.stores.metadata.shipping.folder import CopyFolder
-from lightningstor_server.stores.metadata.shipping.format import CopyBehind, CopyRefused, Manifest
+from lightningstor_server.stores.metadata.shipping.format import CopyBehind, Manifest
 from lightningstor_server.stores.metadata.shipping.generations import Source, begin, fold, seal, write_lock
 from lightningstor_server.stores.metadata.shipping.shipper import Shipper, is_lost
 from lightningstor_server.stores.metadata.shipping.starting import STORE_SETTING
@@ -86,6 +86,7 @@ class Keeper:
         if manifest is not None and len(manifest.logs) > 1:
             fold(self._folder, manifest)
             _log.info("metadata copy folded", generation=manifest.generation)
+        self._folder.prune()  # of what an earlier one was cut off from removing
 
     def _begin(self, lock: int) -> Manifest:
         with closing(Source(self._database)) as source:

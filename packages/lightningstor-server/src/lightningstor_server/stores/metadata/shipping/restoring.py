@@ -15,10 +15,10 @@ from typing import BinaryIO, Final
 from attrs import frozen
 from awscrt.checksums import crc32c
 
-from lightningstor_server.stores.errors import Corrupted
+from lightningstor_server.stores.errors import CopyRefused, Corrupted
 from lightningstor_server.stores.metadata import wal
 from lightningstor_server.stores.metadata.shipping.folder import FILE_MODE, MANIFEST_FILE, PREVIOUS_FILE, CopyFolder, LogReader
-from lightningstor_server.stores.metadata.shipping.format import SUM, CopyRefused, Manifest
+from lightningstor_server.stores.metadata.shipping.format import SUM, Manifest
 from lightningstor_server.stores.metadata.shipping.generations import page_at
 
 PROGRESS_PAGES: Final = 64
@@ -126,7 +126,7 @@ def _replay(folder: CopyFolder, manifest: Manifest, files: ExitStack, *, accept_
         sequence = reader.sequence
         dropped = os.fstat(log.fileno()).st_size - reader.end
         if reader.fault is not None and not _is_end(reader, last=number == manifest.logs[-1]):
-            if not accept_damage:
+            if not accept_damage or number != manifest.logs[-1]:  # pages of the logs before may be in the base by now
                 raise Corrupted(f"log {number} of the copy is damaged at byte {reader.end}: {reader.fault}; commits behind it are lost")
             break
     return _Replay(pages, database_pages, replayed, last_micros, dropped)

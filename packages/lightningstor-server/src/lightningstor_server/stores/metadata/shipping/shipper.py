@@ -16,14 +16,13 @@ from typing import Final
 
 import structlog
 
-from lightningstor_server.stores.errors import Corrupted
+from lightningstor_server.stores.errors import CopyRefused, Corrupted
 from lightningstor_server.stores.metadata import wal
 from lightningstor_server.stores.metadata.shipping.folder import CopyFolder, LogReader, Stamp
 from lightningstor_server.stores.metadata.shipping.format import (
     LOG_HEADER_BYTES,
     RECORD_HEADER_BYTES,
     CopyBehind,
-    CopyRefused,
     LogHeader,
     Manifest,
     Position,
@@ -75,9 +74,11 @@ class WalFile:
         Raises:
             Corrupted: they are not there.
         """
-        assert self._descriptor is not None
+        descriptor = self._descriptor
+        if descriptor is None:
+            raise Corrupted("there is no write-ahead log")
         length = (last - first + 1) * wal.frame_bytes(header.page_bytes)
-        run = os.pread(self._descriptor, length, wal.frame_offset(first, header.page_bytes))
+        run = os.pread(descriptor, length, wal.frame_offset(first, header.page_bytes))
         if len(run) != length or any(frame.salts != header.salts for frame in wal.frames(run, header.page_bytes)):
             raise Corrupted(f"the write-ahead log does not hold its frames {first} to {last}")
         return run
@@ -99,6 +100,7 @@ class LogWriter:
             OSError: it cannot be opened.
             Corrupted: it is not whole, or not of this copy.
         """
+        self.manifest = manifest
         self._descriptor = os.open(folder.log(manifest, manifest.logs[-1]), os.O_RDWR | os.O_CLOEXEC)
         try:
             self.header = LogHeader.decode(os.pread(self._descriptor, LOG_HEADER_BYTES, 0))
@@ -138,7 +140,7 @@ class LogWriter:
         Raises:
             Corrupted: there is something else than records, and the beginning of one at the end.
         """
-        with open(self._descriptor, "rb", closefd=False) as file:  # noqa: PTH123 - a descriptor
+        with open(self._descriptor, "rb", closefd=False) as file:
             reader = LogReader(file)
             for _ in reader:
                 continue
@@ -188,7 +190,6 @@ class Shipper:
         self.folder = folder
         self.wal = WalFile(database)
         self.log: LogWriter | None = None
-        self.manifest: Manifest | None = None
         self._stamp: Stamp | None = None
 
     def ship(self, frames: int, *, reset_known: bool) -> None:
@@ -219,10 +220,10 @@ class Shipper:
         stamp = self.folder.stamp()
         if self.log is None or stamp != self._stamp:
             self.close_log()
-            self.manifest = self.folder.manifest()
-            if self.manifest is None:
+            manifest = self.folder.manifest()
+            if manifest is None:
                 raise CopyBehind(f"there is no copy in {self.folder.path}")
-            self.log, self._stamp = LogWriter(self.folder, self.manifest), stamp
+            self.log, self._stamp = LogWriter(self.folder, manifest), stamp
         self.log.follow()
         return self.log
 

@@ -6,17 +6,18 @@ may be the only thing that is left of it.
 
 from __future__ import annotations
 
-import os
 import secrets
+import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
-from lightningstor_server.stores.errors import Corrupted, Unavailable
+from lightningstor_server.stores.errors import CopyRefused, Corrupted, Unavailable
 from lightningstor_server.stores.metadata.shipping.folder import CopyFolder
-from lightningstor_server.stores.metadata.shipping.format import STORE_ID_BYTES, CopyBehind, CopyRefused, Manifest
+from lightningstor_server.stores.metadata.shipping.format import STORE_ID_BYTES, CopyBehind, Manifest
 from lightningstor_server.stores.metadata.shipping.generations import Source, begin
 from lightningstor_server.stores.metadata.shipping.shipper import Shipper, clear_lost
 
@@ -27,9 +28,12 @@ STARTED_SETTING: Final = "metadata_copy_started"
 _log = structlog.get_logger("lightningstor.metadata_copy")
 
 
-def new_store_id() -> str:
-    """An id for a store that has none."""
-    return secrets.token_hex(STORE_ID_BYTES)
+def enter_start(run: Callable[[str, tuple[str, ...]], list[tuple[Any, ...]]]) -> str:
+    """Within a transaction of a store that is migrated: give it an id if it has none, and write something. Returns the id."""
+    keep = "INSERT INTO configuration (name, value) VALUES ($1, $2) ON CONFLICT (name) DO"
+    run(f"{keep} NOTHING", (STORE_SETTING, secrets.token_hex(STORE_ID_BYTES)))
+    run(f"{keep} UPDATE SET value = excluded.value", (STARTED_SETTING, str(time.time_ns())))
+    return str(run("SELECT value FROM configuration WHERE name = $1", (STORE_SETTING,))[0][0])
 
 
 def admitted(database: Path, copy: Path) -> CopyFolder:
@@ -45,7 +49,7 @@ def admitted(database: Path, copy: Path) -> CopyFolder:
     try:
         folder.create()
         manifest = folder.manifest()
-        if os.stat(copy).st_dev == os.stat(data).st_dev:
+        if copy.stat().st_dev == data.stat().st_dev:
             _log.warning("metadata copy lies on the file system of the data", folder=str(copy))
     except (OSError, Corrupted) as error:
         raise CopyRefused(f"the metadata copy {copy} cannot be used: {error}") from error
@@ -76,16 +80,13 @@ def resume(folder: CopyFolder, database: Path, lock: int) -> bool:
     return True
 
 
-def begin_first(folder: CopyFolder, database: Path, lock: int) -> None:
+def begin_first(folder: CopyFolder, database: Path, lock: int, store: str) -> None:
     """Make a generation for the server that starts.
 
     Raises:
         CopyRefused: it could not be written.
         StoreError: the database cannot be read.
     """
-    with closing(Source(database)) as source:
-        store = source.setting(STORE_SETTING)
-    assert store is not None
     try:
         with folder.locked():
             manifest = begin(folder, database, lock, store)

@@ -10,6 +10,7 @@ from lightningstor_server.stores.metadata.base import (
     Buckets,
     Chunks,
     Configuration,
+    Grantees,
     History,
     Keys,
     Principals,
@@ -22,6 +23,7 @@ from lightningstor_server.stores.metadata.base import (
 from lightningstor_server.stores.metadata.database import Connection, Database, T
 from lightningstor_server.stores.metadata.sql.bodies import SqlBodies, SqlChunks
 from lightningstor_server.stores.metadata.sql.buckets import SqlBuckets, SqlConfiguration
+from lightningstor_server.stores.metadata.sql.grantees import SqlGrantees
 from lightningstor_server.stores.metadata.sql.history import SqlHistory
 from lightningstor_server.stores.metadata.sql.keys import SqlKeys, SqlPrincipals
 from lightningstor_server.stores.metadata.sql.tenants import SqlTenants
@@ -41,6 +43,7 @@ class SqlTransaction:
         self.chunks: Chunks = SqlChunks(connection)
         self.uploads: Uploads = SqlUploads(connection)
         self.tenants: Tenants = SqlTenants(connection)
+        self.grantees: Grantees = SqlGrantees(connection)
         self.principals: Principals = SqlPrincipals(connection)
         self.keys: Keys = SqlKeys(connection)
         self.usage: UsageCounts = SqlUsageCounts(connection)

@@ -16,6 +16,7 @@ from lightningstor_server.stores.metadata.sql.usage import scope_of, scopes
 from lightningstor_server.stores.metadata.statements import statements
 from lightningstor_server.stores.metadata.values import Level
 from lightningstor_types.buckets import Bucket
+from lightningstor_types.settings import BucketSettings
 
 _BUCKETS = statements("buckets")
 _CONFIGURATION = statements("configuration")
@@ -35,6 +36,10 @@ class SqlBuckets:
         if row is None:
             return None
         created = attrs.evolve(bucket, id=row[0], generation=1)
+        for field in attrs.fields(BucketSettings):
+            value = getattr(bucket.settings, field.name)
+            if value is not None and value != field.default:
+                await self._connection.run(_BUCKETS["put_setting"], (created.id, field.name, document_text(value)))
         for scope in scopes(created):
             await self._connection.run(_USAGE["open"], (scope,))
         return created
@@ -84,7 +89,9 @@ class SqlBuckets:
             await self._connection.run(_BUCKETS["put_setting"], (bucket, name, document_text(value)))
 
     async def _with_settings(self, row: Row) -> Bucket:
-        return bucket_of(row, await self._connection.rows(_BUCKETS["settings"], (row[0],)))
+        bucket = bucket_of(row, await self._connection.rows(_BUCKETS["settings"], (row[0],)))
+        limits = await self._connection.row(_USAGE["limits"], scopes(bucket))
+        return bucket if limits is None else attrs.evolve(bucket, limited=True)
 
 
 class SqlConfiguration:

@@ -14,9 +14,11 @@ from lightningstor_server.stores.metadata.records import (
     acl_text,
     checksums_of,
     checksums_text,
+    document_text,
     from_micros,
     metadata_of,
     metadata_text,
+    owner_of,
     to_micros,
 )
 from lightningstor_server.stores.metadata.statements import statements
@@ -29,7 +31,7 @@ _UPLOADS = statements("uploads")
 
 
 def _upload_of(row: Row) -> Upload:
-    id_, bucket, key, ordinal, initiated, storage_class, algorithm, type_, meta, acl, completed = row
+    id_, bucket, key, ordinal, initiated, storage_class, algorithm, type_, meta, acl, initiator, completed = row
     return Upload(
         id=id_,
         bucket=bucket,
@@ -41,6 +43,7 @@ def _upload_of(row: Row) -> Upload:
         checksum_algorithm=ChecksumAlgorithm(algorithm) if algorithm else None,
         checksum_type=ChecksumType(type_) if type_ else None,
         acl=acl_of(acl),
+        initiator=owner_of(initiator),
         completed=completed,
     )
 
@@ -71,6 +74,7 @@ class SqlUploads:
                 upload.checksum_type,
                 metadata_text(upload.metadata),
                 acl_text(upload.acl),
+                None if upload.initiator is None else document_text(upload.initiator),
             ),
         )
 
