@@ -47,8 +47,10 @@ class Play:
         except StorError as error:
             self.log.append((name, self._plain_error(name, error)))
             return None
-        for name_of_id in ("upload_id", "version_id"):
-            if (id_ := getattr(output, name_of_id, None)) not in {None, NULL_VERSION}:
+        made = [getattr(output, name_of_id, None) for name_of_id in ("upload_id", "version_id")]
+        made += [entry.delete_marker_version_id for entry in getattr(output, "deleted", ())]
+        for id_ in made:
+            if id_ not in {None, NULL_VERSION}:
                 self._ids.setdefault(str(id_), f"<id {len(self._ids) + 1}>")
         self.succeeded.add(name)
         self.log.append((name, self._plain(output)))
