@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import fcntl
+import shutil
 import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
+from click.shell_completion import ShellComplete
 from click.testing import CliRunner, Result
 
 from lightningstor_server import __version__, startup
 from lightningstor_server.__main__ import main
+from lightningstor_server.cli.main import COMMANDS, SECTIONS
 
 
 @pytest.fixture
@@ -131,3 +136,74 @@ def test_a_sweep_needs_a_store(tmp_path: Path) -> None:
     result = run("sweep", "--data", tmp_path / "data")
     assert result.exit_code == 2
     assert not (tmp_path / "data").exists()
+
+
+def every_command() -> list[tuple[str, click.Command]]:
+    """Each command with its full name, those within groups too."""
+    found: list[tuple[str, click.Command]] = []
+    waiting: list[tuple[str, click.Command]] = [("lightningstor", main)]
+    while waiting:
+        name, command = waiting.pop()
+        found.append((name, command))
+        if isinstance(command, click.Group):
+            context = click.Context(command)
+            for each in command.list_commands(context):
+                inner = command.get_command(context, each)
+                assert inner is not None, f"{name} {each}"
+                waiting.append((f"{name} {each}", inner))
+    return sorted(found, key=lambda pair: pair[0])
+
+
+@pytest.mark.parametrize(("name", "command"), every_command(), ids=[name for name, _ in every_command()])
+def test_help_teaches(name: str, command: click.Command) -> None:
+    """Each command says what it does and explains each option; each one of the group shows an example of itself.
+
+    A command within a group, such as `key revoke`, may leave its example to the group.
+    """
+    assert command.help, name
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, f"{name} {parameter.name}"
+    if name.count(" ") <= 1:
+        assert command.epilog, f"no example of {name}"
+        assert any(name in line and line.startswith("  ") for line in command.epilog.splitlines()), f"no example of {name}"
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_every_command_has_its_section(name: str) -> None:
+    """Nothing stands among the others in `lightningstor --help`, and no family stands in two sections."""
+    assert sum(COMMANDS[name] in families for families in SECTIONS.values()) == 1
+    assert f"  {name} " in run("--help").output
+
+
+def test_help_says_what_to_do_first() -> None:
+    """Three lines that a stranger can type, and sections."""
+    shown = run("--help").output
+    assert "Begin here:" in shown
+    assert [title for title in ("Serve:", "Store care:", "Tools:") if f"\n{title}\n" in shown] == ["Serve:", "Store care:", "Tools:"]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_prints_a_script(shell: str) -> None:
+    """For each shell, for this program; where the shell is here, it can read it."""
+    script = run("completion", shell).output
+    assert "_LIGHTNINGSTOR_COMPLETE" in script
+    if shutil.which(shell) is not None:
+        subprocess.run([shell, "-n"], input=script, text=True, check=True, capture_output=True, timeout=30)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "incomplete", "expected"),
+    [
+        ([], "be", ["bench"]),
+        (["completion"], "", ["bash", "zsh", "fish"]),
+        (["serve", "--http-server"], "g", ["granian"]),
+        (["bench", "--mix"], "m", ["multipart", "mixed"]),
+        (["bench", "--size"], "4", ["4KiB"]),
+        (["doctor"], "--sec", ["--secret-key"]),
+    ],
+)
+def test_words_are_completed(arguments: list[str], incomplete: str, expected: list[str]) -> None:
+    """Commands, options and values."""
+    found = ShellComplete(main, {}, "lightningstor", "_LIGHTNINGSTOR_COMPLETE").get_completions(arguments, incomplete)
+    assert [item.value for item in found] == expected

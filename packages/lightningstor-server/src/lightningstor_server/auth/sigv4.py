@@ -10,25 +10,21 @@ Requests (AWS Signature Version 4)" of the S3 API reference; messages and codes 
 from __future__ import annotations
 
 import hmac
-import re
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Final, NoReturn
+from typing import NoReturn
 
 from attrs import field, frozen
 
 from lightningstor_api.signature import derive_signing_key, sign, string_to_sign
 from lightningstor_server.auth.canonical import Payload, SignedRequest, canonical_request
 from lightningstor_server.auth.claims import HEADER_MALFORMED, QUERY_MALFORMED, SIGNING_KEYS_MAX, SKEW, SKEW_SECONDS, Claim, claim
+from lightningstor_server.auth.material import without_secrets
 from lightningstor_types import errors
 
 __all__ = ["SIGNING_KEYS_MAX", "SKEW_SECONDS", "Claim", "Payload", "Signature", "SignedRequest", "claim", "refuse_unknown_key", "verify"]
-
-_SECRET_VALUES: Final = re.compile(
-    r"(^x-amz-(?:security-token|(?:copy-source-)?server-side-encryption-customer-key):|\bX-Amz-Security-Token=)[^&\n]*", re.MULTILINE
-)
 
 
 @frozen(kw_only=True)
@@ -69,7 +65,7 @@ def verify(claim: Claim, request: SignedRequest, secret: str, *, now: datetime, 
             AWSAccessKeyId=claim.access_key,
             StringToSign=text,
             SignatureProvided=claim.signature,
-            CanonicalRequest=_SECRET_VALUES.sub(r"\1(left out)", canonical.decode("latin-1")),
+            CanonicalRequest=without_secrets(canonical.decode("latin-1")),
         )
     return Signature(
         access_key=claim.access_key, signing_key=key, scope=scope, amz_date=claim.timestamp, seed=expected, payload=claim.payload

@@ -17,7 +17,7 @@ import click
 from lightningstor_server.auth.vault import VaultError
 from lightningstor_server.failures import EXIT_BROKEN, EXIT_USAGE, StartError
 from lightningstor_server.options import Address
-from lightningstor_server.stores.errors import StoreError
+from lightningstor_server.stores.errors import CopyRefused, StoreError
 
 
 class _AddressType(click.ParamType[Address]):
@@ -42,7 +42,7 @@ def telling() -> Iterator[None]:
     """End with one line on stderr for what the operator can mend."""
     try:
         yield
-    except (StartError, VaultError) as error:
+    except (StartError, VaultError, CopyRefused) as error:
         click.echo(f"lightningstor: {error}", err=True)
         sys.exit(EXIT_USAGE)
     except StoreError as error:
