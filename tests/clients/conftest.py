@@ -1,9 +1,11 @@
-"""A real server process under each HTTP server, and a boto3 client of it."""
+"""A real server process under each HTTP server, over http and https, and clients of it."""
 
 from __future__ import annotations
 
+import itertools
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -11,6 +13,7 @@ import pytest
 from botocore.config import Config
 
 import servers
+from clients import installed, sites
 
 HTTP_SERVERS = ("hypercorn", "granian")
 
@@ -29,8 +32,13 @@ def _no_ambient_configuration(tmp_path_factory: pytest.TempPathFactory) -> Itera
             "AWS_ENDPOINT_URL_S3",
             "AWS_SESSION_TOKEN",
             "AWS_CA_BUNDLE",
+            "REQUESTS_CA_BUNDLE",
+            "SSL_CERT_FILE",
+            "NODE_EXTRA_CA_CERTS",
             "HTTP_PROXY",
             "http_proxy",
+            "HTTPS_PROXY",
+            "https_proxy",
         ):
             patch.delenv(name, raising=False)
         patch.setenv("AWS_CONFIG_FILE", str(folder / "config"))
@@ -84,3 +92,44 @@ def bucket(s3: Client) -> str:
     name = f"bucket-{uuid.uuid4().hex}"
     s3.create_bucket(Bucket=name)
     return name
+
+
+@pytest.fixture(scope="session", params=itertools.product(HTTP_SERVERS, sites.SCHEMES), ids="-".join)
+def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[sites.Site]:
+    """Each HTTP server over each scheme."""
+    http_server, scheme = request.param
+    with sites.running(tmp_path_factory.mktemp("site") / "data", scheme, http_server) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def watcher(site: sites.Site) -> Iterator[Client]:
+    """A boto3 client of the site, to look with."""
+    client = boto3.client(
+        "s3",
+        endpoint_url=site.endpoint,
+        aws_access_key_id=servers.ACCESS_KEY,
+        aws_secret_access_key=servers.SECRET_KEY,
+        region_name=servers.REGION,
+        verify=None if site.authority is None else str(site.authority),
+        config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}, signature_version="s3v4"),
+    )
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def interpreter(request: pytest.FixtureRequest) -> Callable[[str], Path]:
+    """The Python of an environment of `installed.VENVS`."""
+    cache = request.config.cache
+    assert cache is not None
+    return lambda name: installed.python(name, cache.mkdir(f"client-venv-{name}"))
+
+
+@pytest.fixture(scope="session")
+def npm_packages(request: pytest.FixtureRequest) -> Path:
+    """The folder in which package.json is installed."""
+    installed.program("npm", "npm")
+    cache = request.config.cache
+    assert cache is not None
+    return installed.node_modules(cache.mkdir("client-npm"))

@@ -82,3 +82,20 @@ SHELL_KEYS: Final = {
 def by_bytes(keys: dict[str, str]) -> list[str]:
     """The keys in S3's order, that of their UTF-8."""
     return sorted(keys.values(), key=str.encode)
+
+
+_DOTS: Final = ("dot", "dot-dot", "parent", "dot-dot-inside", "dot-slash-dot")
+_BLANK: Final = ("space", "line-separator", "cr-lf", "tab", "next-line")
+_ENDS_IN_SLASH: Final = ("slash", "slashes", "trailing-slash", "1024-bytes-in-folders")
+
+UNSAYABLE: Final[dict[str, dict[str, str]]] = {
+    "minio-py": dict.fromkeys(_DOTS, "refused: a segment of dots") | dict.fromkeys(_BLANK, "refused: taken for empty"),
+    "s3fs": dict.fromkeys(_ENDS_IN_SLASH, "slashes at the end are stripped") | {"version": "?versionId= is read as a version"},
+    "pyarrow": dict.fromkeys(_DOTS, "signed as they are, sent with the dots removed by curl")
+    | dict.fromkeys(_ENDS_IN_SLASH, "a directory")
+    | dict.fromkeys(("double-slash", "leading-slash"), "refused: an empty segment")
+    | dict.fromkeys(("space", "tab"), "its reader of XML drops text that is white space"),
+    "s3cmd": dict.fromkeys(("line", "carriage-return"), "a control character becomes a caret and a letter"),
+    "aws-sdk-js": {"cr-lf": "its reader of XML drops text that is white space with a line feed"},
+}
+"""By client, the keys of ODD_KEYS, of SHELL_KEYS for those that speak of files, that it cannot say to any server, and why."""
