@@ -9,12 +9,15 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import attrs
+
+from clients import tls
 
 ACCESS_KEY = "AKIATESTTESTTESTTEST"
 SECRET_KEY = "only-for-throw-away-stores-0123456789abc"
@@ -37,12 +40,40 @@ class Server:
     grpc: str
     admin: str
     events: list[dict[str, Any]]
+    """What it logged, as far as it was waited for."""
     _reader: threading.Thread
+    _lines: queue.SimpleQueue[str | None] = attrs.field(factory=queue.SimpleQueue)
+    authority: Path | None = None
+    """The certificate to trust, where TLS is spoken."""
+
+    @property
+    def scheme(self) -> str:
+        """That of the S3 and the admin address."""
+        return "http" if self.authority is None else "https"
 
     @property
     def endpoint(self) -> str:
         """The S3 address as a URL."""
-        return f"http://{self.s3}"
+        return f"{self.scheme}://{self.s3}"
+
+    def wait_for(self, name: str) -> dict[str, Any]:
+        """The next event of that name that nobody waited for yet.
+
+        Raises:
+            NotReadyError: it did not come.
+        """
+        deadline = time.monotonic() + EXIT_SECONDS
+        while (event := _next_event(self._lines, deadline - time.monotonic())) is not None:
+            self.events.append(event)
+            if event.get("event") == name:
+                return event
+        raise NotReadyError(self.events)
+
+    def said(self) -> list[dict[str, Any]]:
+        """All that it logged. Once it has ended."""
+        while (event := _next_event(self._lines, 0)) is not None:
+            self.events.append(event)
+        return self.events
 
     def pids(self) -> list[int]:
         """The supervisor and its workers."""
@@ -89,18 +120,27 @@ def environment(**more: str) -> dict[str, str]:
     return os.environ | {"LIGHTNINGSTOR_ROOT_ACCESS_KEY": ACCESS_KEY, "LIGHTNINGSTOR_ROOT_SECRET_KEY": SECRET_KEY} | more
 
 
-def start(data: Path, *options: str, wrapper: Sequence[str] = (), **more: str) -> Server:
+def start(
+    data: Path,
+    *options: str,
+    wrapper: Sequence[str] = (),
+    files: tls.Certificate | None = None,
+    stdin: int = subprocess.DEVNULL,
+    **more: str,
+) -> Server:
     """Start a server on free ports and wait until it is ready.
 
-    `wrapper` goes before the command (strace, taskset); `more` are environment variables.
+    `wrapper` goes before the command (strace, taskset); with `files` it speaks TLS; `more` are environment variables.
 
     Raises:
         NotReadyError: it did not come up.
     """
+    if files is not None:
+        options = (*options, f"--tls-cert={files.certificate}", f"--tls-key={files.key}")
     process = subprocess.Popen(
         [*wrapper, *command(data, *options)],
         env=environment(**more),
-        stdin=subprocess.DEVNULL,
+        stdin=stdin,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -109,24 +149,29 @@ def start(data: Path, *options: str, wrapper: Sequence[str] = (), **more: str) -
     reader = threading.Thread(target=_read, args=(process, lines), daemon=True)
     reader.start()
     events: list[dict[str, Any]] = []
-    while True:
-        try:
-            line = lines.get(timeout=READY_SECONDS)
-        except queue.Empty:
-            process.kill()
-            process.wait(EXIT_SECONDS)
-            raise NotReadyError(events) from None
-        if line is None:
-            process.wait(EXIT_SECONDS)
-            raise NotReadyError(events)
-        try:
-            event = json.loads(line)
-        except ValueError:
-            event = {"text": line}
+    while (event := _next_event(lines, READY_SECONDS)) is not None:
         events.append(event)
         if event.get("event") == "ready" and "s3_address" in event:
             addresses = (event["s3_address"], event["grpc_address"], event["admin_address"])
-            return Server(process, data, *addresses, events, reader)
+            return Server(process, data, *addresses, events, reader, lines, None if files is None else files.authority)
+    process.kill()  # where it has not ended by itself
+    process.wait(EXIT_SECONDS)
+    raise NotReadyError(events)
+
+
+def _next_event(lines: queue.SimpleQueue[str | None], seconds: float) -> dict[str, Any] | None:
+    """The next line of the log; None where the server has ended, or says nothing for so long."""
+    try:
+        line = lines.get(timeout=max(seconds, 0))
+    except queue.Empty:
+        return None
+    if line is None:
+        return None
+    try:
+        event: dict[str, Any] = json.loads(line)
+    except ValueError:
+        return {"text": line}
+    return event
 
 
 def _read(process: subprocess.Popen[str], lines: queue.SimpleQueue[str | None]) -> None:
@@ -139,11 +184,11 @@ def _read(process: subprocess.Popen[str], lines: queue.SimpleQueue[str | None]) 
 
 
 @contextmanager
-def running(data: Path, *options: str, **more: str) -> Iterator[Server]:
-    """A server for the length of a block; it must end with exit code 0."""
+def running(data: Path, *options: str, **more: Any) -> Iterator[Server]:
+    """A server for the length of a block, started as by `start`; it must end with exit code 0."""
     server = start(data, *options, **more)
     try:
         yield server
     finally:
         code = server.stop()
-    assert code == 0, server.events[-5:]
+    assert code == 0, server.said()[-5:]

@@ -39,6 +39,7 @@ def test_the_counts_of_all_workers_are_summed() -> None:
     first.in_flight = 2
     second.observe("GetObject", "s3", "OK", 0.002)
     second.in_flight = 1
+    second.copy_behind = lambda: True
     for metrics, board in zip((first, second), boards, strict=True):
         metrics.flush(board)
     collection.retire(boards[0])
@@ -53,6 +54,7 @@ def test_the_counts_of_all_workers_are_summed() -> None:
     assert found['lightningstor_sent_bytes_total{front="s3"}'] == 5
     assert found["lightningstor_requests_in_flight"] == 1
     assert found["lightningstor_store_read_only"] == 1
+    assert found["lightningstor_metadata_copy_behind"] == 1
 
 
 def test_a_half_written_board_shows_the_last_whole_one() -> None:

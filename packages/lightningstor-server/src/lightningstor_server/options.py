@@ -1,7 +1,8 @@
 """What the command line asked for, as a value that also travels to the workers.
 
 Law: the supervisor reads files and names once; a worker that is restarted later serves by the
-same words. Nothing secret but the KMS keys goes along, and that over a pipe.
+same words, and the newest certificate. Nothing secret but the KMS keys and the key of the
+certificate goes along, and that over a pipe.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from attrs import field, frozen
 
 from lightningstor_server import documents
 from lightningstor_server.bootstrap import Bootstrap
+from lightningstor_server.certificates import Certificate, CertificateFiles, Certificates
 from lightningstor_server.config import Config
 from lightningstor_server.failures import StartError
 
@@ -51,6 +53,14 @@ class Address:
         return cls(host[1:-1] if bracketed else host, int(port))
 
     @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach it. A name that is not resolved is none."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    @property
     def family(self) -> socket.AddressFamily:
         """Of an address whose host is a number."""
         return socket.AF_INET6 if isinstance(ipaddress.ip_address(self.host), ipaddress.IPv6Address) else socket.AF_INET
@@ -70,9 +80,35 @@ class Options:
     workers: int = 1
     http_server: str = "auto"
     key_file: Path | None = None
+    metadata_copy: Path | None = None
+    """A folder, elsewhere, that gets every commit of the metadata."""
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    insecure: bool = False
+    """Whether bearer tokens may travel in clear text off the loopback."""
     config: Config = field(factory=Config)
     bootstrap: Bootstrap | None = None
     """For the supervisor alone: it declares secrets."""
+    certificates: Certificates | None = field(default=None, eq=False)
+    """What was read of the files, and is in use; None where TLS is not spoken."""
+
+    @property
+    def certificate_files(self) -> CertificateFiles | None:
+        """Where the certificate is read.
+
+        Raises:
+            StartError: one of the two files is not named.
+        """
+        if self.tls_cert is None and self.tls_key is None:
+            return None
+        if self.tls_cert is None or self.tls_key is None:
+            raise StartError("--tls-cert and --tls-key need one another")
+        return CertificateFiles(self.tls_cert, self.tls_key)
+
+    @property
+    def bearer_allowed(self) -> bool:
+        """Whether the gRPC address takes bearer tokens: in clear text, whoever sees one has it."""
+        return self.certificates is not None or self.grpc_address.loopback or self.insecure
 
     @property
     def metadata_path(self) -> Path:
@@ -110,7 +146,11 @@ class WorkerOrder:
             "admin_address": str(options.admin_address),
             "workers": options.workers,
             "http_server": options.http_server,
+            "metadata_copy": None if options.metadata_copy is None else os.fspath(options.metadata_copy),
             "key_file": None if options.key_file is None else os.fspath(options.key_file),
+            "insecure": options.insecure,
+            # and not its files: they may have changed since, and a broken one must not reach a worker
+            "certificate": None if options.certificates is None else options.certificates.current.to_document(),
             "config": documents.plain(options.config),
         }
         return json.dumps(document).encode() + b"\n"
@@ -119,6 +159,7 @@ class WorkerOrder:
     def from_json(cls, line: bytes) -> Self:
         """What `to_json` wrote."""
         document = json.loads(line)
+        certificate = document["certificate"]
         options = Options(
             data=Path(document["data"]),
             s3_address=Address.parse(document["s3_address"]),
@@ -126,10 +167,23 @@ class WorkerOrder:
             admin_address=Address.parse(document["admin_address"]),
             workers=document["workers"],
             http_server=document["http_server"],
+            metadata_copy=None if document["metadata_copy"] is None else Path(document["metadata_copy"]),
             key_file=None if document["key_file"] is None else Path(document["key_file"]),
+            insecure=document["insecure"],
+            certificates=None if certificate is None else Certificates(Certificate.from_document(certificate)),
             config=documents.structure(Config, document["config"], "the supervisor's order"),
         )
         return cls(options=options, name=document["name"], ready_fd=document["ready_fd"], board_fd=document["board_fd"])
+
+
+def renewal(certificate: Certificate) -> bytes:
+    """The line that a worker is sent after its order: another certificate."""
+    return json.dumps({"certificate": certificate.to_document()}).encode() + b"\n"
+
+
+def renewed(line: bytes) -> Certificate:
+    """What `renewal` wrote."""
+    return Certificate.from_document(json.loads(line)["certificate"])
 
 
 def default_workers() -> int:

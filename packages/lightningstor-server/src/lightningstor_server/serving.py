@@ -45,6 +45,10 @@ class RpcServer(Protocol):
         """Accept nothing more; return when what runs is done or `grace` seconds are over."""
 
 
+async def _nothing() -> None:
+    """Where there is nobody to tell."""
+
+
 @frozen(kw_only=True)
 class Parts:
     """What the composition root makes of the options."""
@@ -56,6 +60,8 @@ class Parts:
     """Run in exactly one worker of all, each until the event is set."""
     broken: asyncio.Event = field(factory=asyncio.Event)
     """Set by whoever meets `Broken`: the process must end."""
+    withdraw: Callable[[], Awaitable[None]] = field(default=_nothing)
+    """Tell those who ask for the server's health that it takes no more requests."""
     close: Callable[[], Awaitable[None]]
 
 
@@ -80,7 +86,7 @@ async def _serve(order: WorkerOrder, parts: Parts, stop: asyncio.Event) -> int:
     options, limits = order.options, order.options.config.limits
     serve = SERVERS[choose(options.http_server)]
     tasks = [
-        asyncio.create_task(serve(parts.app, options.s3_address, stop=stop, limits=limits), name="s3"),
+        asyncio.create_task(serve(parts.app, options.s3_address, stop=stop, limits=limits, certificates=options.certificates), name="s3"),
         asyncio.create_task(_background(options.data / BACKGROUND_LOCK_FILE, parts.background, stop), name="background"),
         asyncio.create_task(parts.metrics.run(order.board_fd, stop), name="metrics"),
     ]
@@ -116,6 +122,7 @@ def _is_broken(error: BaseException | None) -> bool:
 
 async def _drain(parts: Parts, tasks: Sequence[asyncio.Task[None]], seconds: float) -> None:
     """Let what runs finish, then close the stores. Both have their deadlines."""
+    await parts.withdraw()
     ending = {*tasks, asyncio.create_task(parts.rpc.stop(seconds), name="rpc")}
     done, late = await asyncio.wait(ending, timeout=seconds + STOP_MARGIN_SECONDS)
     for task in late:

@@ -1,7 +1,7 @@
 """From the options to a running server, and the work on a store that no server runs on.
 
-Law: everything that can be wrong is found before the first listener: the lock, the addresses, the
-HTTP server, the master key, the store. One server has a data folder at a time; its workers hold
+Law: everything that can be wrong is found before the first listener: the certificate, the lock, the
+addresses, the HTTP server, the master key, the store. One server has a data folder at a time; its workers hold
 the lock with it, so that a next one never starts beside what is left of a killed one.
 """
 
@@ -24,16 +24,18 @@ from lightningstor_server import server
 from lightningstor_server.admin.app import build
 from lightningstor_server.admin.metrics import Collection
 from lightningstor_server.bootstrap import RootKey
+from lightningstor_server.certificates import Certificates
 from lightningstor_server.config import Limits
 from lightningstor_server.failures import StartError
 from lightningstor_server.http_servers import choose, serve_hypercorn
 from lightningstor_server.options import LOCK_FILE, Options, reserve
 from lightningstor_server.supervisor import WORKER_COMMAND, Supervisor
-from lightningstor_server.telemetry import configure_logging
+from lightningstor_server.telemetry import configure_logging, logger
 
 LOCK_WAIT_SECONDS: Final = 3.0
 """For the workers of a server that was killed: they end as soon as the kernel tells them."""
 LOCK_RETRY_SECONDS: Final = 0.05
+STDIN: Final = 0
 _ADMIN_LIMITS: Final = Limits(drain_seconds=1.0)
 DATA_FOLDER_MODE: Final = 0o700
 
@@ -48,12 +50,13 @@ def serve(options: Options, prepare: Prepare = server.prepare, command: Sequence
         StoreError: the store cannot be used.
     """
     configure_logging()
+    options = _secured(options)
     with locked(options.data, create=True) as lock_fd:
         return asyncio.run(_serve(options, prepare, command, lock_fd))
 
 
-def sweep(options: Options, grace_seconds: float) -> Mapping[str, int]:
-    """Remove what nothing refers to; returns the counts of what was removed.
+def sweep(options: Options, grace_seconds: float, progress: Callable[[int], None] = lambda _files: None) -> Mapping[str, int]:
+    """Remove what nothing refers to; returns the counts of what was removed. `progress` is told of files that were looked at.
 
     Raises:
         StartError: there is no store, or a server is using it.
@@ -63,9 +66,20 @@ def sweep(options: Options, grace_seconds: float) -> Mapping[str, int]:
     if not options.metadata_path.exists():
         raise StartError(f"there is no store in {options.data}")
     with locked(options.data, create=False):
-        report = asyncio.run(server.sweep(options, grace_seconds))
+        report = asyncio.run(server.sweep(options, grace_seconds, progress))
     counts: dict[str, int] = attrs.asdict(report)
     return counts
+
+
+def _secured(options: Options) -> Options:
+    """With the certificate that the files hold."""
+    files = options.certificate_files
+    if files is None:
+        return options
+    certificate = files.read()
+    for warning in files.warnings(certificate):
+        logger("startup").warning("certificate", reason=warning)
+    return attrs.evolve(options, certificates=Certificates(certificate))
 
 
 async def _serve(options: Options, prepare: Prepare, command: Sequence[str], lock_fd: int) -> int:
@@ -82,15 +96,30 @@ async def _serve(options: Options, prepare: Prepare, command: Sequence[str], loc
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, supervisor.stop)
+    loop.add_signal_handler(signal.SIGHUP, _hangup(supervisor))
     stop_admin = asyncio.Event()
     application = build(supervisor.ready, collection.text)
-    answering = asyncio.create_task(serve_hypercorn(application, admin, stop=stop_admin, limits=_ADMIN_LIMITS))
+    serving = serve_hypercorn(application, admin, stop=stop_admin, limits=_ADMIN_LIMITS, certificates=options.certificates)
+    answering = asyncio.create_task(serving)
     try:
         return await supervisor.run()
     finally:
         # health is answered until the last worker is gone
         stop_admin.set()
         await answering
+
+
+def _hangup(supervisor: Supervisor) -> Callable[[], None]:
+    """What SIGHUP means: read the certificate again, or, where the server was started from a terminal that is gone, end."""
+    from_terminal = os.isatty(STDIN)
+
+    def act() -> None:
+        if from_terminal and not os.isatty(STDIN):
+            supervisor.stop()
+        else:
+            supervisor.reload()
+
+    return act
 
 
 @contextlib.contextmanager

@@ -1,7 +1,8 @@
 """The supervisor: it starts the workers, watches them and answers for their end.
 
 Law: workers are started by exec, never by fork, and live no longer than the supervisor. One that
-dies is started again, ever more slowly; one that says that the store is broken ends them all.
+dies is started again, ever more slowly; one that says that the store is broken ends them all. What
+is wrong with a new certificate is found here, and no worker hears of it.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from typing import Final
 from attrs import define
 
 from lightningstor_server.admin.metrics import Collection
-from lightningstor_server.failures import EXIT_BROKEN, EXIT_FAILED, EXIT_OK
-from lightningstor_server.options import Options, WorkerOrder
+from lightningstor_server.failures import EXIT_BROKEN, EXIT_FAILED, EXIT_OK, StartError
+from lightningstor_server.options import Options, WorkerOrder, renewal
 from lightningstor_server.telemetry import logger
 
 READY_SECONDS: Final = 60.0
@@ -34,6 +35,8 @@ DRAIN_MARGIN_SECONDS: Final = 15.0
 """On top of the workers' own deadline: for closing the stores."""
 
 WORKER_COMMAND: Final = (sys.executable, "-m", "lightningstor_server.worker")
+_WORKER_VARIABLES: Final = {"GRPC_VERBOSITY": "ERROR"}
+"""Unless it is set: gRPC's core writes a line of its own for each handshake that fails, past our log."""
 _SECRET_VARIABLES: Final = frozenset({"LIGHTNINGSTOR_ROOT_ACCESS_KEY", "LIGHTNINGSTOR_ROOT_SECRET_KEY"})
 
 log = logger("supervisor")
@@ -75,6 +78,25 @@ class Supervisor:
         if self._stop.is_set():
             self._hurry.set()
         self._stop.set()
+
+    def reload(self) -> None:
+        """Read the certificate again and hand it to the workers; one that cannot be used changes nothing."""
+        files, certificates = self._options.certificate_files, self._options.certificates
+        if files is None or certificates is None:
+            log.info("nothing to reload")
+            return
+        try:
+            certificate = files.read()
+        except StartError as error:
+            log.error("certificate refused", reason=str(error))
+            return
+        for warning in files.warnings(certificate):
+            log.warning("certificate", reason=warning)
+        certificates.replace(certificate)
+        for worker in self._workers:
+            if worker.process is not None and worker.process.stdin is not None:
+                worker.process.stdin.write(renewal(certificate))
+        log.info("certificate reloaded", **certificate.described())
 
     async def run(self) -> int:
         """Keep the workers running until `stop`; returns the exit code."""
@@ -140,7 +162,7 @@ class Supervisor:
             stdin=asyncio.subprocess.PIPE,
             # the workers keep the lock: a flock lives until its last descriptor is closed
             pass_fds=(ready_fd, board, self._lock_fd),
-            env={name: value for name, value in os.environ.items() if name not in _SECRET_VARIABLES},
+            env=_WORKER_VARIABLES | {name: value for name, value in os.environ.items() if name not in _SECRET_VARIABLES},
         )
         worker.process = process
         if process.stdin is not None:  # it is: a pipe was asked for

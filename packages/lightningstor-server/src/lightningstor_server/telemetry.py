@@ -92,6 +92,8 @@ class Snapshot:
 
     in_flight: int = 0
     read_only: bool = False
+    copy_behind: bool = False
+    """Whether the metadata copy lacks commits."""
     tallies: dict[Series, Tally] = field(factory=dict)
     moved_bytes: dict[str, list[int]] = field(factory=dict)
     """Bytes of bodies received and sent, by front."""
@@ -99,15 +101,16 @@ class Snapshot:
     def to_json(self) -> bytes:
         """As text, to hand over."""
         rows = [[*series, tally.requests, tally.seconds, tally.buckets] for series, tally in self.tallies.items()]
-        document = {"in_flight": self.in_flight, "read_only": self.read_only, "series": rows, "moved_bytes": self.moved_bytes}
-        return json.dumps(document).encode()
+        gauges = {"in_flight": self.in_flight, "read_only": self.read_only, "copy_behind": self.copy_behind}
+        return json.dumps({**gauges, "series": rows, "moved_bytes": self.moved_bytes}).encode()
 
     @classmethod
     def from_json(cls, content: bytes) -> Snapshot:
         """What `to_json` made."""
         document = json.loads(content)
         tallies = {(row[0], row[1], row[2]): Tally(*row[3:]) for row in document["series"]}
-        return cls(in_flight=document["in_flight"], read_only=document["read_only"], tallies=tallies, moved_bytes=document["moved_bytes"])
+        gauges = {name: document[name] for name in ("in_flight", "read_only", "copy_behind")}
+        return cls(**gauges, tallies=tallies, moved_bytes=document["moved_bytes"])
 
 
 class Metrics:
@@ -117,6 +120,8 @@ class Metrics:
         self.in_flight = 0
         """Requests that run; whoever runs them counts up and down."""
         self.read_only = read_only
+        self.copy_behind: Callable[[], bool] = lambda: False
+        """Whoever keeps the metadata copy says whether it lacks commits."""
         self._tallies: dict[Series, Tally] = {}
         self._moved_bytes: dict[str, list[int]] = {}
         self._written = b""
@@ -139,7 +144,13 @@ class Metrics:
 
     def snapshot(self) -> Snapshot:
         """Everything counted so far; shares the tallies."""
-        return Snapshot(in_flight=self.in_flight, read_only=self.read_only(), tallies=self._tallies, moved_bytes=self._moved_bytes)
+        return Snapshot(
+            in_flight=self.in_flight,
+            read_only=self.read_only(),
+            copy_behind=self.copy_behind(),
+            tallies=self._tallies,
+            moved_bytes=self._moved_bytes,
+        )
 
     def flush(self, board: int) -> None:
         """Write what is counted to the supervisor's memory, if it changed."""

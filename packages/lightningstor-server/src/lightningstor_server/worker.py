@@ -1,7 +1,8 @@
 """The process of a worker: `python -m lightningstor_server.worker`, started by the supervisor.
 
 Law: it gets its order as a line on stdin, which then stays open for as long as the supervisor
-lives. When it closes, the process ends at once, whatever it does.
+lives. A line that comes later is another certificate. When it closes, the process ends at once,
+whatever it does.
 """
 
 from __future__ import annotations
@@ -13,25 +14,28 @@ import resource
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from lightningstor_server import serving
+from lightningstor_server.certificates import Certificates
 from lightningstor_server.failures import EXIT_FAILED
-from lightningstor_server.options import WorkerOrder
+from lightningstor_server.options import WorkerOrder, renewed
 from lightningstor_server.telemetry import configure_logging, logger
 
-ORDER_MAX_BYTES: Final = 4 << 20
+LINE_MAX_BYTES: Final = 8 << 20
 STDIN: Final = 0
 
 
 def main(build: serving.Build | None = None) -> None:
     """Run one worker; ends the process."""
-    # a terminal sends SIGINT to all of its processes, and only the supervisor may say when to stop
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    order = WorkerOrder.from_json(_read_order())
-    threading.Thread(target=_end_with_supervisor, name="supervisor", daemon=True).start()
+    # a terminal sends these to all of its processes, and only the supervisor may say when to stop
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    lines = _lines()
+    order = WorkerOrder.from_json(next(lines))
     configure_logging(worker=order.name)
+    threading.Thread(target=_obey, args=(lines, order.options.certificates), name="supervisor", daemon=True).start()
     _raise_open_files()
     code = EXIT_FAILED
     try:
@@ -50,21 +54,22 @@ def _composition() -> serving.Build:
     return build_worker
 
 
-def _read_order() -> bytes:
-    line = b""
-    while not line.endswith(b"\n"):
+def _lines() -> Iterator[bytes]:
+    """What the supervisor says; the process ends with it."""
+    rest = b""
+    while True:
         # read bare: a buffered reader would hold its lock in the thread that waits for the end
         piece = os.read(STDIN, 65_536)
-        if not piece or len(line) > ORDER_MAX_BYTES:
+        if not piece or len(rest) > LINE_MAX_BYTES:
             os._exit(EXIT_FAILED)
-        line += piece
-    return line
+        *lines, rest = (rest + piece).split(b"\n")
+        yield from lines
 
 
-def _end_with_supervisor() -> None:
-    while os.read(STDIN, 4096):
-        continue
-    os._exit(EXIT_FAILED)
+def _obey(lines: Iterator[bytes], certificates: Certificates | None) -> None:
+    for line in lines:
+        if certificates is not None:  # else none is sent
+            certificates.replace(renewed(line))
 
 
 def _raise_open_files() -> None:

@@ -60,8 +60,10 @@ class Collection(Collector):
         yield GaugeMetricFamily("lightningstor_workers_ready", "Workers that serve", value=self.ready())
         yield CounterMetricFamily("lightningstor_worker_restarts", "Workers started in place of one that died", value=self.restarts)
         in_flight, read_only = sum(each.in_flight for each in snapshots), any(each.read_only for each in snapshots)
-        yield GaugeMetricFamily("lightningstor_requests_in_flight", "HTTP requests that run", value=in_flight)
+        yield GaugeMetricFamily("lightningstor_requests_in_flight", "Requests that run, of both fronts", value=in_flight)
         yield GaugeMetricFamily("lightningstor_store_read_only", "1 where a worker's store takes no writes", value=int(read_only))
+        behind = any(each.copy_behind for each in snapshots)
+        yield GaugeMetricFamily("lightningstor_metadata_copy_behind", "1 where the metadata copy lacks commits", value=int(behind))
         yield from _requests(total)
         yield from _bytes(total)
 
@@ -91,8 +93,8 @@ def _requests(total: Snapshot) -> Iterator[Metric]:
 
 
 def _bytes(total: Snapshot) -> Iterator[Metric]:
-    received = CounterMetricFamily("lightningstor_received_bytes", "Bytes of request bodies", labels=("front",))
-    sent = CounterMetricFamily("lightningstor_sent_bytes", "Bytes of answers' bodies", labels=("front",))
+    received = CounterMetricFamily("lightningstor_received_bytes", "Bytes of request bodies; of messages, over gRPC", labels=("front",))
+    sent = CounterMetricFamily("lightningstor_sent_bytes", "Bytes of answers' bodies; of messages, over gRPC", labels=("front",))
     for front, counts in total.moved_bytes.items():
         received.add_metric((front,), counts[0])
         sent.add_metric((front,), counts[1])
