@@ -149,7 +149,7 @@ async def rig(*, settings: Settings | None = None) -> AsyncIterator[Rig]:
     vault = Vault(os.urandom(MASTER_KEY_BYTES))
     settings = settings or Settings(region=REGION)
     alpha, beta = [await _tenant(metadata, vault, name, settings.region) for name in ("alpha", "beta")]
-    service = Service(metadata=metadata, blobs=blobs, settings=settings, clock=lambda: NOW)
+    service = Service(metadata=metadata, blobs=blobs, settings=settings, clock=lambda: NOW, sealer=vault)
     identities = Identities(metadata, vault)
     made = Rig(service=service, metadata=metadata, blobs=blobs, identities=identities, alpha=alpha, beta=beta, region=settings.region)
     try:
@@ -171,7 +171,7 @@ async def _tenant(metadata: SqlMetadata, vault: Vault, name: str, region: str) -
         for role, signer in signers.items():
             sealed = vault.seal(signer.secret.encode(), secret_context(signer.access_key))
             key = AccessKey(id=signer.access_key, secret=sealed, project=project, principal=str(role), role=role, active=True)
-            await tx.tenants.put_key(key)
+            await tx.keys.put(key)
         await tx.configuration.bump()
         return project
 

@@ -15,11 +15,27 @@ import http_calls
 from asgi import Request
 from faces import Rig
 from lightningstor_server.service.operation import operations
+from lightningstor_types.access import AclHeaders
 from lightningstor_types.digests import ETag
 from lightningstor_types.names import BucketName, ObjectKey, PartNumber, TenantName, UploadId
 from lightningstor_types.objects import CopySource, ObjectMetadata
-from lightningstor_types.operations import attributes, bucket_settings, buckets, copying, objects, quotas, tenants, upload_listing, uploads
+from lightningstor_types.operations import (
+    attributes,
+    bucket_acl,
+    bucket_settings,
+    buckets,
+    copying,
+    object_acl,
+    objects,
+    ownership,
+    public_access,
+    quotas,
+    tenants,
+    upload_listing,
+    uploads,
+)
 from lightningstor_types.operations import principals as people
+from lightningstor_types.settings import ALL_BLOCKED, ObjectOwnership
 from lightningstor_types.streams import BytesStream
 from lightningstor_types.tenants import AccessKeyId, Principal, Quota, Role
 from lightningstor_types.uploads import CompletedPart
@@ -64,6 +80,8 @@ _UPLOAD: Final[dict[str, Any]] = {"bucket": BUCKET, "key": UPLOADED}
 _TWO: Final = PartNumber(2)
 _ORGANISATION, _NEW = TenantName("org"), TenantName("new")
 _PROJECT: Final[dict[str, Any]] = {"organisation": _ORGANISATION, "project": TenantName("alpha")}
+_OWNERS: Final = AclHeaders(grant_full_control='id="canonical-alpha"')
+_PREFERRED: Final = ownership.OwnershipRule(object_ownership=ObjectOwnership.BUCKET_OWNER_PREFERRED)
 _BATCH: Final = (objects.ObjectIdentifier(key=KEY), objects.ObjectIdentifier(key="other"))
 
 _INPUTS: Final[dict[type[Any], Callable[[Furnished], Any]]] = {
@@ -83,6 +101,13 @@ _INPUTS: Final[dict[type[Any], Callable[[Furnished], Any]]] = {
     uploads.UploadPart: lambda at: uploads.UploadPart(**_UPLOAD, upload_id=at.upload_id, part_number=_TWO, body=BytesStream(BODY)),
     uploads.CompleteMultipartUpload: lambda at: uploads.CompleteMultipartUpload(**_UPLOAD, upload_id=at.upload_id, parts=(at.part,)),
     uploads.AbortMultipartUpload: lambda at: uploads.AbortMultipartUpload(**_UPLOAD, upload_id=at.upload_id),
+    bucket_acl.PutBucketAcl: lambda _: bucket_acl.PutBucketAcl(bucket=BUCKET, headers=_OWNERS),
+    object_acl.PutObjectAcl: lambda _: object_acl.PutObjectAcl(**_OBJECT, headers=_OWNERS),
+    object_acl.GetObjectAcl: lambda _: object_acl.GetObjectAcl(**_OBJECT),
+    ownership.PutBucketOwnershipControls: lambda _: ownership.PutBucketOwnershipControls(bucket=BUCKET, rules=(_PREFERRED,)),
+    ownership.DeleteBucketOwnershipControls: lambda _: ownership.DeleteBucketOwnershipControls(bucket=BUCKET),
+    public_access.PutPublicAccessBlock: lambda _: public_access.PutPublicAccessBlock(bucket=BUCKET, block=ALL_BLOCKED),
+    public_access.DeletePublicAccessBlock: lambda _: public_access.DeletePublicAccessBlock(bucket=BUCKET),
     upload_listing.ListParts: lambda at: upload_listing.ListParts(**_UPLOAD, upload_id=at.upload_id),
 }
 _RPC_ONLY: Final[dict[type[Any], Callable[[Furnished], Any]]] = {

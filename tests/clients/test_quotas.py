@@ -110,7 +110,7 @@ def test_many_writers_end_at_the_limit(server: servers.Server, admin: sync.SyncC
 
     def write(number: int) -> list[str]:
         way = (*WAYS, over_grpc)[number % (len(WAYS) + 1)]
-        kept = []
+        kept: list[str] = []
         with S3Client(server.s3) as client:
             begin.wait()
             for turn in itertools.count():
@@ -138,7 +138,7 @@ class Connection:
         self._auth = S3SigV4Auth(Credentials(access_key, secret_key), "s3", servers.REGION)
         self._connection = http.client.HTTPConnection(server.s3, timeout=TIMEOUT_SECONDS)
         self._connection.connect()
-        self._connection.auto_open = 0  # type: ignore[attr-defined]  # a closed one is an error, not another one
+        self._connection.auto_open = 0  # a closed one is an error, not another one
 
     def list(self) -> tuple[int, bytes]:
         """Ask for the objects of the bucket: the status and the body."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import attrs
 import pytest
 
 from lightningstor_server import bootstrap
@@ -60,7 +61,7 @@ def declared(tmp_path: Path, text: str = DECLARED) -> Bootstrap:
 
 async def key(metadata: Metadata, access_key: str) -> AccessKey | None:
     async def work(tx: Transaction) -> AccessKey | None:
-        return await tx.tenants.key(access_key)
+        return await tx.keys.get(access_key)
 
     return await metadata.read(work)
 
@@ -114,6 +115,24 @@ async def test_what_is_not_declared_stays(metadata: Metadata, tmp_path: Path) ->
     bare = '[[project]]\norganisation = "acme"\nname = "images"'
     assert not await bootstrap.apply(declared(tmp_path, bare), metadata, VAULT)
     assert not await bootstrap.apply(declared(tmp_path, bare.replace("images", "backups")), metadata, VAULT)
+
+
+async def test_a_revoked_key_stays_revoked(metadata: Metadata, tmp_path: Path) -> None:
+    """Neither a file nor an environment that still declares it brings it back, with its old secret or with another."""
+    await bootstrap.apply(declared(tmp_path), metadata, VAULT)
+    await bootstrap.ensure_root(metadata, VAULT, ENVIRONMENT)
+    for id_ in ("ALICE", "ROOTKEY"):
+        found = await key(metadata, id_)
+        assert found is not None
+        revoked = attrs.evolve(found, active=False)
+        await metadata.commit(lambda tx, revoked=revoked: tx.keys.put(revoked))
+    for text in (DECLARED, DECLARED.replace("alice-secret", "other-secret")):
+        assert not await bootstrap.apply(declared(tmp_path, text), metadata, VAULT)
+    await bootstrap.ensure_root(metadata, VAULT, {**ENVIRONMENT, "LIGHTNINGSTOR_ROOT_SECRET_KEY": "another-secret"})
+    for id_ in ("ALICE", "ROOTKEY"):
+        found = await key(metadata, id_)
+        assert found is not None
+        assert not found.active
 
 
 async def test_the_first_start_makes_a_root_key_once(metadata: Metadata) -> None:

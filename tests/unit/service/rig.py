@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import attrs
 
+from lightningstor_server.auth.vault import MASTER_KEY_BYTES, Vault
 from lightningstor_server.service.core import Service
 from lightningstor_server.service.operation import operations
 from lightningstor_server.service.settings import Settings
@@ -179,5 +180,7 @@ async def make_rig(metadata: Metadata | None = None, blobs: Any = None, **settin
     blobs = blobs or MemoryBlobs()
     caller = await enter_caller(metadata, project())
     clock = Clock()
-    service = Service(metadata=metadata, blobs=blobs, settings=Settings(**settings), clock=lambda: clock.now)
+    service = Service(
+        metadata=metadata, blobs=blobs, settings=Settings(**settings), clock=lambda: clock.now, sealer=Vault(bytes(MASTER_KEY_BYTES))
+    )
     return Rig(service, metadata, blobs, caller, clock)

@@ -77,7 +77,7 @@ async def put_key(metadata: Metadata, key: AccessKey) -> None:
     """Enter a key as the command line does: the generation counts on."""
 
     async def work(tx: Transaction) -> None:
-        await tx.tenants.put_key(key)
+        await tx.keys.put(key)
         await tx.configuration.bump()
 
     await metadata.commit(work)

@@ -440,6 +440,7 @@ class Machine(RuleBasedStateMachine):
                 objects=total.objects + expected.objects,
                 bytes=total.bytes + expected.bytes,
                 uploads_bytes=total.uploads_bytes + expected.uploads_bytes,
+                buckets=total.buckets + 1,
             )
         if self.model:
             assert found.project == found.organisation == total

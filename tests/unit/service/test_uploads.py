@@ -354,7 +354,7 @@ async def test_uploads_go_with_their_bucket(rig: Rig) -> None:
     await rig.call("DeleteBucket")
     await rig.call("CreateBucket", bucket="other")
     found = await rig.call("GetUsage", bucket="other")
-    assert found.project == found.organisation == Usage()
+    assert found.project == found.organisation == Usage(buckets=1)
     assert await rig.is_tidy()
     assert await rig.chunks() == set()
 

@@ -238,6 +238,7 @@ async def test_a_condition_is_about_the_latest_version() -> None:
             await rig.call("DeleteObject", key="k", **wrong)
     assert (await rig.call("DeleteObject", key="k", if_match="*", if_match_size=0)).delete_marker
     await rig.call("DeleteObject", key="never", if_match="0" * 32)
+    assert "never" not in {marker.key for marker in (await rig.call("ListObjectVersions")).delete_markers}
 
 
 async def test_a_bucket_with_old_versions_is_not_empty() -> None:

@@ -1,14 +1,15 @@
 """Who exists from the start: the root key, and what the bootstrap file declares.
 
 Law: both are applied at every start and change nothing when nothing changed. There is no default
-credential: a root key that nobody gave is random and is handed out once.
+credential: a root key that nobody gave is random and is handed out once. A key that was revoked stays
+revoked, whatever is declared.
 """
 
 from __future__ import annotations
 
 import secrets
-import string
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -18,10 +19,11 @@ from lightningstor_server import documents
 from lightningstor_server.auth.vault import Vault, secret_context
 from lightningstor_server.documents import ConfigError, Matching, Sized
 from lightningstor_server.failures import StartError
-from lightningstor_server.service.identity import ROOT_PROJECT_SETTING
+from lightningstor_server.service.identity import ROOT_PROJECT_SETTING, new_access_key, new_canonical_id, new_secret_key
 from lightningstor_server.stores.metadata.base import Metadata, Transaction
 from lightningstor_server.stores.metadata.values import AccessKey
-from lightningstor_types.tenants import Project, Role
+from lightningstor_types.names import TenantName
+from lightningstor_types.tenants import AccessKeyId, CanonicalId, Project, Role, SecretKey, TenantText
 
 ROOT_ACCESS_KEY_VARIABLE: Final = "LIGHTNINGSTOR_ROOT_ACCESS_KEY"
 ROOT_SECRET_KEY_VARIABLE: Final = "LIGHTNINGSTOR_ROOT_SECRET_KEY"  # noqa: S105 - the name of a variable
@@ -29,17 +31,11 @@ ROOT_ORGANISATION: Final = "default"
 ROOT_PROJECT: Final = "default"
 ROOT_PRINCIPAL: Final = "root"
 
-ACCESS_KEY_PREFIX: Final = "AKIA"
-ACCESS_KEY_CHARACTERS: Final = 20
-SECRET_KEY_CHARACTERS: Final = 40
-CANONICAL_ID_BYTES: Final = 32
-
-_TENANT = Matching(r"[A-Za-z0-9][A-Za-z0-9 ._@$+=:-]{0,127}", "1 to 128 of A-Z a-z 0-9 and . _ @ $ + = : - or space")
-# the id stands in `Credential=<id>/<date>/...` and in lists that commas part
-_ACCESS_KEY = Matching(r"[A-Za-z0-9._+-]{3,128}", "3 to 128 of A-Z a-z 0-9 . _ + -")
-_SECRET_KEY = Matching(r"[!-~]{8,256}", "8 to 256 printable ASCII characters without space")
-_CANONICAL_ID = Matching(r"[A-Za-z0-9._:$-]{1,128}", "1 to 128 of A-Z a-z 0-9 . _ : $ -")
-_TEXT = Matching(r"[^\x00-\x1f\x7f]{0,256}", "at most 256 characters, no control characters")
+_TENANT = Matching(TenantName.PATTERN, TenantName.WANTED)
+_ACCESS_KEY = Matching(AccessKeyId.PATTERN, AccessKeyId.WANTED)
+_SECRET_KEY = Matching(SecretKey.PATTERN, SecretKey.WANTED)
+_CANONICAL_ID = Matching(CanonicalId.PATTERN, CanonicalId.WANTED)
+_TEXT = Matching(TenantText.PATTERN, TenantText.WANTED)
 
 
 @frozen(kw_only=True)
@@ -134,7 +130,7 @@ async def ensure_root(metadata: Metadata, vault: Vault, environment: Mapping[str
     async def work(transaction: Transaction) -> RootKey | None:
         upsert = _Upsert(transaction=transaction, vault=vault, writing=True)
         first = await transaction.configuration.get(ROOT_PROJECT_SETTING) is None
-        key = given or (_fresh() if first else None)
+        key = given or (RootKey(access_key=new_access_key(), secret_key=new_secret_key()) if first else None)
         if key is None:
             return None
         declared = DeclaredKey(principal=ROOT_PRINCIPAL, role=Role.OWNER, access_key=key.access_key, secret_key=key.secret_key)
@@ -176,7 +172,8 @@ class _Upsert:
             name=declared.name,
             display_name=declared.name,
             email="",
-            canonical_id=secrets.token_hex(CANONICAL_ID_BYTES),
+            canonical_id=new_canonical_id(),
+            created=datetime.now(UTC),
         )
         wanted = Project(
             id=base.id,
@@ -186,6 +183,7 @@ class _Upsert:
             display_name=base.display_name if declared.display_name is None else declared.display_name,
             email=base.email if declared.email is None else declared.email,
             canonical_id=declared.canonical_id or base.canonical_id,
+            created=base.created,
         )
         if wanted == present:
             return wanted
@@ -194,10 +192,11 @@ class _Upsert:
 
     async def key(self, project: Project, declared: DeclaredKey) -> None:
         context, secret = secret_context(declared.access_key), declared.secret_key.encode()
-        present = await self.transaction.tenants.key(declared.access_key)
+        present = await self.transaction.keys.get(declared.access_key)
+        if present is not None and not present.active:
+            return  # revoked since: a file or an environment that was forgotten must not bring it back
         if (
             present is not None
-            and present.active
             and (present.project.id, present.principal, present.role) == (project.id, declared.principal, declared.role)
             and secrets.compare_digest(self.vault.open(present.secret, context), secret)
         ):
@@ -211,8 +210,9 @@ class _Upsert:
                 principal=declared.principal,
                 role=declared.role,
                 active=True,
+                created=datetime.now(UTC),
             )
-            await self.transaction.tenants.put_key(key)
+            await self.transaction.keys.put(key)
 
 
 def _given(environment: Mapping[str, str]) -> RootKey | None:
@@ -229,10 +229,3 @@ def _half(environment: Mapping[str, str], name: str, form: Matching) -> str:
     if not form.admits(value):
         raise StartError(f"{name}: expected {form.wanted}")
     return value
-
-
-def _fresh() -> RootKey:
-    tail = "".join(secrets.choice(string.ascii_uppercase + "234567") for _ in range(ACCESS_KEY_CHARACTERS - len(ACCESS_KEY_PREFIX)))
-    # letters and digits only: 238 bits, and nothing that a shell or a URL would change
-    secret = "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(SECRET_KEY_CHARACTERS))
-    return RootKey(access_key=ACCESS_KEY_PREFIX + tail, secret_key=secret)

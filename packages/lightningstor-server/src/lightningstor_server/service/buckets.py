@@ -12,7 +12,9 @@ from typing import Final
 
 import attrs
 
+from lightningstor_server.service.acl import list_of
 from lightningstor_server.service.core import Context
+from lightningstor_server.service.grants import is_public, private
 from lightningstor_server.service.operation import Route, Target, operation
 from lightningstor_server.service.quotas import count
 from lightningstor_server.service.uploads import drop_uploads, owner_of
@@ -38,6 +40,7 @@ from lightningstor_types.operations.buckets import (
     UpdateBucket,
 )
 from lightningstor_types.operations.common import Empty
+from lightningstor_types.settings import ALL_BLOCKED, UNDECLARED, BucketSettings, ObjectOwnership, Ownership
 
 CLASSIC_REGION: Final = "us-east-1"
 """The region whose location is the empty text, and where creating one's own bucket again succeeds."""
@@ -73,7 +76,7 @@ def _token_name(token: str) -> str:
 
 @operation(CreateBucket, Route("PUT", Target.BUCKET), rpc="BucketService.CreateBucket", action="s3:CreateBucket")
 async def create_bucket(ctx: Context, request: CreateBucket) -> CreateBucketResult:
-    """Make a bucket. AWS, CreateBucket; in us-east-1 one's own bucket may be made again."""
+    """Make a bucket. AWS, CreateBucket; in us-east-1 one's own bucket may be made again, if it is to have the list that it has."""
     region, project = ctx.settings.region, ctx.caller.project
     if request.location not in {None, "", region}:
         raise errors.IllegalLocationConstraintException(LocationConstraint=str(request.location)[:64])
@@ -86,22 +89,53 @@ async def create_bucket(ctx: Context, request: CreateBucket) -> CreateBucketResu
         region=region,
         created=ctx.now(),
         generation=1,
+        owner=ctx.owner,
     )
 
     async def work(tx: Transaction) -> None:
-        created = await tx.buckets.create(wanted, namespace)
+        settings = await _first_settings(tx, ctx, request)
+        created = await tx.buckets.create(attrs.evolve(wanted, settings=settings), namespace)
         if created is not None:
             await count(tx, created, Usage(buckets=1))
             await tx.configuration.bump()
             return
         there = await tx.buckets.find(namespace, request.bucket)
-        if there is None or there.project_id != project.id:
+        if there is None or there.project_id != project.id or _differs(request, settings, there.settings):
             raise errors.BucketAlreadyExists(BucketName=request.bucket)
         if region != CLASSIC_REGION:
             raise errors.BucketAlreadyOwnedByYou(BucketName=request.bucket)
 
     await ctx.metadata.commit(work)
     return CreateBucketResult(location=f"/{request.bucket}")
+
+
+async def _first_settings(tx: Transaction, ctx: Context, request: CreateBucket) -> BucketSettings:
+    """What a bucket is made with: what the request says, else what the operator has decided.
+
+    Raises:
+        InvalidBucketAclWithObjectOwnership: it is to have a list, and not to regard it.
+        InvalidBucketAclWithBlockPublicAccessError: its list is public, and new buckets block such.
+        InvalidArgument, InvalidRequest, UnresolvableGrantByEmailAddress, AmbiguousGrantByEmailAddress: as `acl.list_of`.
+    """
+    decided = ctx.settings.new_bucket_ownership
+    # a deployment that leaves objects to their writers is one from before there were controls
+    ownership = UNDECLARED if decided is ObjectOwnership.OBJECT_WRITER else Ownership(rule=decided)
+    if request.object_ownership is not None:
+        ownership = Ownership(rule=request.object_ownership)
+    given = await list_of(tx, request.acl, ctx.owner, ctx.owner)
+    policy = None if given is None or given.grants == private(ctx.owner).grants else given
+    if policy is not None and ownership.rule is ObjectOwnership.BUCKET_OWNER_ENFORCED:
+        raise errors.InvalidBucketAclWithObjectOwnership(BucketName=request.bucket)
+    if is_public(policy) and ctx.settings.new_bucket_blocked:
+        raise errors.InvalidBucketAclWithBlockPublicAccessError(BucketName=request.bucket)
+    block = ALL_BLOCKED if ctx.settings.new_bucket_blocked else None
+    return BucketSettings(ownership=ownership, acl=policy, public_access_block=block)
+
+
+def _differs(request: CreateBucket, wanted: BucketSettings, there: BucketSettings) -> bool:
+    """Whether making a bucket again would change who may use it, which it must not."""
+    ownership = request.object_ownership is not None and request.object_ownership is not there.ownership.rule
+    return ownership or wanted.acl != there.acl
 
 
 @operation(HeadBucket, Route("HEAD", Target.BUCKET), action="s3:ListBucket")

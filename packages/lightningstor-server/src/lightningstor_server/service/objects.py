@@ -12,12 +12,14 @@ from typing import Final
 
 import attrs
 
+from lightningstor_server.service.acl import new_object_acl
 from lightningstor_server.service.bodies import ingest
 from lightningstor_server.service.core import Context
 from lightningstor_server.service.integrity import Claims
 from lightningstor_server.service.operation import Permission, Route, Target, operation
 from lightningstor_server.service.preconditions import check_write
-from lightningstor_server.service.versions import delete, next_revision, wanted, write
+from lightningstor_server.service.quotas import foresee
+from lightningstor_server.service.versions import delete, growth, next_revision, wanted, write
 from lightningstor_server.stores.metadata.base import Transaction
 from lightningstor_server.stores.metadata.values import Version
 from lightningstor_types import errors
@@ -70,10 +72,12 @@ def check_metadata(metadata: ObjectMetadata) -> None:
 async def put_object(ctx: Context, request: PutObject) -> PutObjectResult:
     """Receive the body, then make the object visible. AWS, PutObject."""
     check_metadata(request.metadata)
+    acl = await new_object_acl(ctx, request.acl, ctx.bucket)
     claims = Claims.of(request.content_md5, request.checksums, request.checksum_algorithm)
     if request.conditions.if_match or request.conditions.if_none_match:
         found = await ctx.metadata.read(lambda tx: tx.versions.current(ctx.bucket.id, request.key))
         check_write(request.conditions, found.object if found else None)
+    await foresee(ctx, lambda tx: growth(tx, ctx.bucket, request.key, request.body.length or 0))
     ingested = await ingest(ctx.blobs, request.body, claims)
     now = ctx.now()
 
@@ -92,7 +96,7 @@ async def put_object(ctx: Context, request: PutObject) -> PutObjectResult:
             checksum_type=ChecksumType.FULL_OBJECT,
             metadata=request.metadata,
         )
-        entered = await write(tx, bucket, current, Version(object=item, body=await ingested.enter(tx)))
+        entered = await write(tx, bucket, current, Version(object=item, body=await ingested.enter(tx), acl=acl))
         return entered.object.version_id
 
     try:
@@ -110,7 +114,8 @@ async def put_object(ctx: Context, request: PutObject) -> PutObjectResult:
 
 
 def _delete_permission(request: DeleteObject) -> Iterable[Permission]:
-    return (Permission(action=_delete_action(request.version_id), bucket=request.bucket, key=request.key),)
+    action = _delete_action(request.version_id)
+    return (Permission(action=action, bucket=request.bucket, key=request.key, version=request.version_id),)
 
 
 def _delete_action(version_id: str | None) -> str:
@@ -133,10 +138,16 @@ async def delete_object(ctx: Context, request: DeleteObject) -> DeleteObjectResu
 
 
 def _delete_permissions(request: DeleteObjects) -> Iterable[Permission]:
-    """One for every key; the bucket itself where the batch is empty, so that it is resolved."""
-    wanted = dict.fromkeys((_delete_action(identifier.version_id), identifier.key) for identifier in request.objects)
-    asked: list[tuple[str, str | None]] = [*wanted] or [("s3:DeleteObject", None)]
-    return (Permission(action=action, bucket=request.bucket, key=key) for action, key in asked)
+    """One for every object, each of which fails alone; the bucket itself where the batch is empty, so that it is resolved."""
+    if not request.objects:
+        return (Permission(action=_delete_action(None), bucket=request.bucket),)
+    return tuple(_one_permission(request, identifier) for identifier in request.objects)
+
+
+def _one_permission(request: DeleteObjects, wanted: ObjectIdentifier) -> Permission:
+    return Permission(
+        action=_delete_action(wanted.version_id), bucket=request.bucket, key=wanted.key, version=wanted.version_id, alone=True
+    )
 
 
 @operation(
@@ -153,6 +164,8 @@ async def delete_objects(ctx: Context, request: DeleteObjects) -> DeleteObjectsR
 
     async def one(tx: Transaction, wanted: ObjectIdentifier) -> DeletedObject | DeleteFailure:
         try:
+            if not ctx.allows(_one_permission(request, wanted)):
+                raise errors.AccessDenied
             ObjectKey.parse(wanted.key)
             deletion = await delete(tx, ctx.bucket, wanted, now)
         except errors.NoSuchBucket:

@@ -14,6 +14,7 @@ from typing import Final
 
 import attrs
 
+from lightningstor_server.service.acl import new_object_acl
 from lightningstor_server.service.bodies import ingest
 from lightningstor_server.service.core import Context
 from lightningstor_server.service.integrity import (
@@ -23,7 +24,7 @@ from lightningstor_server.service.integrity import (
 )
 from lightningstor_server.service.objects import check_metadata
 from lightningstor_server.service.operation import Route, Target, operation
-from lightningstor_server.service.quotas import count
+from lightningstor_server.service.quotas import count, foresee
 from lightningstor_server.service.versions import next_revision
 from lightningstor_server.stores.metadata.base import Transaction
 from lightningstor_server.stores.metadata.values import StoredPart, Upload
@@ -88,6 +89,7 @@ async def create_multipart_upload(ctx: Context, request: CreateMultipartUpload) 
         raise errors.InvalidRequest("The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.")
     if algorithm is not None:
         type_ = multipart_type(algorithm, type_)
+    acl = await new_object_acl(ctx, request.acl, ctx.bucket)
     secret = secrets.token_urlsafe(UPLOAD_ID_RANDOM_BYTES)
 
     async def work(tx: Transaction) -> str:
@@ -104,6 +106,8 @@ async def create_multipart_upload(ctx: Context, request: CreateMultipartUpload) 
                 storage_class=request.storage_class,
                 checksum_algorithm=algorithm,
                 checksum_type=type_,
+                acl=acl,
+                initiator=ctx.owner,
             )
         )
         return upload_id
@@ -131,6 +135,7 @@ async def upload_part(ctx: Context, request: UploadPart) -> UploadPartResult:
     """Receive a part. AWS, UploadPart."""
     bucket = ctx.bucket
     upload = await ctx.metadata.read(lambda tx: running_upload(tx, bucket, request.key, request.upload_id))
+    await foresee(ctx, lambda tx: _growth(tx, upload.id, request.part_number, request.body.length or 0))
     ingested = await ingest(ctx.blobs, request.body, _part_claims(request, upload), inline_max=0)
     now = ctx.now()
 
@@ -154,6 +159,12 @@ async def upload_part(ctx: Context, request: UploadPart) -> UploadPartResult:
     claimed = upload.checksum_algorithm or next(iter({*_claimed(request)}), DEFAULT_ALGORITHM)
     shown = Checksums.of(claimed, getattr(ingested.checksums, claimed.field))
     return UploadPartResult(etag=ingested.etag, checksums=shown, size=ingested.size)
+
+
+async def _growth(tx: Transaction, upload_id: str, number: int, size: int) -> Usage:
+    """What a part of so many bytes would count, as things are."""
+    replaced = [part.size for part in await tx.uploads.parts(upload_id, number - 1, 1) if part.number == number]
+    return Usage(uploads_bytes=size - sum(replaced))
 
 
 def _claimed(request: UploadPart) -> Sequence[ChecksumAlgorithm]:

@@ -148,6 +148,16 @@ async def _count(tx: Transaction, bucket: Bucket, *, gone: Version | None, come:
         await count(tx, bucket, Usage(objects=objects, bytes=size, uploads_bytes=-freed_bytes))
 
 
+async def growth(tx: Transaction, bucket: Bucket, key: str, size: int) -> Usage:
+    """What a write of so many bytes would count, as things are."""
+    replaced = None
+    if bucket.settings.versioning.status is not VersioningStatus.ENABLED:
+        replaced = await _null(tx, bucket, key, await tx.versions.current(bucket.id, key))
+    if replaced is None or replaced.delete_marker:
+        return Usage(objects=1, bytes=size)
+    return Usage(bytes=size - replaced.object.size)
+
+
 @frozen(kw_only=True)
 class Deletion:
     """What a delete did: which version went, or which delete marker came."""
@@ -167,9 +177,10 @@ async def delete(tx: Transaction, bucket: Bucket, expected: ObjectIdentifier, no
         return await _delete_version(tx, bucket, expected, expected.version_id)
     current = await tx.versions.current(bucket.id, expected.key)
     versioned = bucket.settings.versioning.status is not None
-    # what a condition is about is the latest version, which may be a delete marker
-    _check(expected, await tx.history.latest(bucket.id, expected.key) if current is None and versioned else current)
-    if current is None and not versioned:
+    # what a condition is about is the latest version, which may be a delete marker; of nothing it asks for nothing
+    latest = await tx.history.latest(bucket.id, expected.key) if current is None and versioned else current
+    _check(expected, latest)
+    if latest is None and (not versioned or _conditional(expected)):
         return Deletion()
     revision, bucket = await next_revision(tx, bucket)
     if bucket.settings.versioning.status is None:
@@ -193,6 +204,10 @@ async def _delete_version(tx: Transaction, bucket: Bucket, expected: ObjectIdent
     await tx.history.reinstate(bucket.id, expected.key)
     await _count(tx, bucket, gone=version, come=None)
     return Deletion(version_id=version_id, delete_marker=version.delete_marker or None)
+
+
+def _conditional(expected: ObjectIdentifier) -> bool:
+    return (expected.etag, expected.last_modified, expected.size) != (None, None, None)
 
 
 def _check(expected: ObjectIdentifier, found: Version | None) -> None:

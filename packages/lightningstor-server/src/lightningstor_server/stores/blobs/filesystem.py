@@ -67,6 +67,11 @@ class FilesystemBlobs:
         self._room_until = float("-inf")
         self._try_medium(root)
 
+    @property
+    def read_only(self) -> bool:
+        """Whether the store takes no more writes."""
+        return self._medium.read_only
+
     def _try_medium(self, root: Path) -> None:
         name = f".try-{os.getpid()}-{time.time_ns()}"
         try:

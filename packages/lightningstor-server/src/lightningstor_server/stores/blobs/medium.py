@@ -50,6 +50,11 @@ class Medium:
         self._worker = worker
         self._failure: str | None = None
 
+    @property
+    def read_only(self) -> bool:
+        """Whether it failed, and takes no more writes."""
+        return self._failure is not None
+
     def check(self) -> None:
         """Whether a write may be tried.
 

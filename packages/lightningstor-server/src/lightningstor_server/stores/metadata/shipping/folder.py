@@ -11,6 +11,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from errno import EROFS
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -138,7 +139,13 @@ class CopyFolder:
             Unavailable: another process restores from it or folds it.
             OSError: it cannot be locked.
         """
-        descriptor = os.open(self._named(LOCK_FILE), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+        try:
+            descriptor = os.open(self._named(LOCK_FILE), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+        except OSError as error:
+            if error.errno != EROFS:
+                raise
+            yield  # nobody writes there, and a copy on such a medium can still be restored
+            return
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Final, Protocol
 
 from attrs import frozen
 from awscrt.checksums import crc32c
 
 from lightningstor_server.stores.blobs.base import Chunk
+from lightningstor_server.stores.errors import StoreError
 from lightningstor_server.stores.metadata.database import Parameters, Row
 from lightningstor_server.stores.metadata.records import acl_of, metadata_of, parts_of, settings_of, version_of
 from lightningstor_server.stores.metadata.statements import statements
@@ -94,8 +96,11 @@ class Audit:
     def references(self) -> Iterator[Misfit]:
         """Rows that do not fit together."""
         for kind, statement, subject, text in _CHECKS:
-            for row in self._rows.each(statement):
-                yield Misfit(kind, subject(row), text(row))
+            try:
+                for row in self._rows.each(statement):
+                    yield Misfit(kind, subject(row), text(row))
+            except StoreError as error:  # one damaged page must not hide what the other questions find
+                yield Misfit("database", f"the question of {kind}", str(error))
 
     def documents(self) -> Iterator[Misfit]:
         """Columns that hold what this version cannot read, and small bodies that do not match their checksum."""
@@ -103,13 +108,14 @@ class Audit:
             if crc32c(inline) != inline_sum:
                 yield Misfit("inline-body", f"body {id_}", "does not match its checksum")
         for row in self._rows.each(_AUDIT["versions"]):
-            yield from _unreadable("version", _object((row[0], row[1], row[2])), lambda row=row: version_of(row[1:]))
+            yield from _unreadable("version", _object((row[0], row[1], row[2])), partial(version_of, row[1:]))
         for bucket, name, document in self._rows.each(_AUDIT["settings"]):
-            yield from _unreadable("setting", f"bucket {bucket}, {name}", lambda pair=(name, document): settings_of([pair]))
+            yield from _unreadable("setting", f"bucket {bucket}, {name}", partial(settings_of, [(name, document)]))
         for upload, meta, acl in self._rows.each(_AUDIT["uploads"]):
-            yield from _unreadable("upload", f"upload {upload}", lambda meta=meta, acl=acl: (metadata_of(meta), acl_of(acl)))
+            for read in (partial(metadata_of, meta), partial(acl_of, acl)):
+                yield from _unreadable("upload", f"upload {upload}", read)
         for body, parts in self._rows.each(_AUDIT["body_parts"]):
-            yield from _unreadable("body-parts", f"body {body}", lambda parts=parts: parts_of(parts))
+            yield from _unreadable("body-parts", f"body {body}", partial(parts_of, parts))
 
     def secrets(self) -> Iterator[tuple[str, bytes]]:
         """The access keys with their sealed secrets."""
