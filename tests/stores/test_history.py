@@ -20,7 +20,9 @@ from lightningstor_types.digests import ETag
 from lightningstor_types.names import BucketName
 from lightningstor_types.objects import Object
 from lightningstor_types.owners import Owner
+from lightningstor_types.retention import ObjectLock, RetentionMode
 from lightningstor_types.settings import BucketSettings, ObjectOwnership, Ownership, PublicAccessBlock, Versioning, VersioningStatus
+from lightningstor_types.tags import Tag
 from lightningstor_types.tenants import Project
 
 NOW = datetime(2026, 3, 4, tzinfo=UTC)
@@ -149,8 +151,9 @@ async def test_pages_are_by_key_and_newest_first(metadata: Metadata, bucket: Buc
 
 
 async def test_a_list_is_kept_with_its_version(metadata: Metadata, bucket: Bucket) -> None:
-    """And may be replaced; the listing tells its owner."""
-    listed = attrs.evolve(FIRST, acl=LIST)
+    """So are its tags and its lock, and all may be replaced; the listing tells its owner."""
+    lock = ObjectLock(mode=RetentionMode.GOVERNANCE, until=NOW, legal_hold=True)
+    listed = attrs.evolve(FIRST, acl=LIST, tags=(Tag(key="b", value=""), Tag(key="a", value="1")), lock=lock)
     await metadata.commit(lambda tx: enter(tx, bucket, listed))
     assert await metadata.read(lambda tx: tx.versions.current(bucket.id, "k")) == listed
     (shown,) = await metadata.read(lambda tx: tx.versions.page(bucket.id, first=b"", before=None, limit=9))

@@ -22,7 +22,9 @@ from lightningstor_types.digests import NO_CHECKSUMS, ChecksumAlgorithm, Checksu
 from lightningstor_types.names import BucketName
 from lightningstor_types.objects import NO_METADATA, ListedObject, Object, ObjectMetadata, StorageClass
 from lightningstor_types.owners import Owner
+from lightningstor_types.retention import NO_LOCK, ObjectLock, RetentionMode
 from lightningstor_types.settings import NO_SETTINGS, BucketSettings
+from lightningstor_types.tags import Tag
 from lightningstor_types.tenants import Project
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -118,6 +120,36 @@ def _policy_of(text: str) -> AccessControlPolicy:
     return documents.structure(AccessControlPolicy, json.loads(text), "an access control list")
 
 
+def tags_text(tags: Sequence[Tag]) -> str | None:
+    """A JSON object of the tags, in their order; None for none."""
+    return json.dumps({tag.key: tag.value for tag in tags}, separators=(",", ":")) if tags else None
+
+
+def tags_of(text: str | None) -> tuple[Tag, ...]:
+    """The tags of a column."""
+    return () if text is None else tuple([Tag(key=key, value=value) for key, value in json.loads(text).items()])
+
+
+def lock_text(lock: ObjectLock) -> str | None:
+    """A JSON object of what locks a version; None where nothing does."""
+    if lock == NO_LOCK:
+        return None
+    until = None if lock.until is None else to_micros(lock.until)
+    return json.dumps({"mode": lock.mode, "until": until, "legal_hold": lock.legal_hold}, separators=(",", ":"))
+
+
+def lock_of(text: str | None) -> ObjectLock:
+    """The lock of a column."""
+    if text is None:
+        return NO_LOCK
+    found = json.loads(text)
+    return ObjectLock(
+        mode=None if found["mode"] is None else RetentionMode(found["mode"]),
+        until=None if found["until"] is None else from_micros(found["until"]),
+        legal_hold=found["legal_hold"],
+    )
+
+
 def owner_of(text: str | None) -> Owner | None:
     """The owner of a column."""
     return None if text is None else documents.structure(Owner, json.loads(text), "an owner")
@@ -131,27 +163,8 @@ def settings_of(rows: Iterable[Row]) -> BucketSettings:
 
 def version_of(row: Row) -> Version:
     """A version of the columns that `queries/objects.sql` selects."""
-    key, revision, version_id, generation, size, etag, modified, storage_class, sums, sum_type, parts_count, meta, acl, body = row
-    item = Object(
-        key=key.decode(),
-        revision=revision,
-        version_id=version_id,
-        generation=generation,
-        size=size,
-        etag=ETag(etag),
-        last_modified=from_micros(modified),
-        storage_class=_CLASSES[storage_class],
-        checksums=checksums_of(sums),
-        checksum_type=_TYPES[sum_type],
-        parts_count=parts_count,
-        metadata=metadata_of(meta),
-    )
-    return Version(object=item, body=body, acl=acl_of(acl))
-
-
-def listed_of(row: Row) -> ListedObject:
-    """An object as a listing names it, of the columns that the pages of `queries/objects.sql` select."""
-    key, size, etag, modified, storage_class, sums, sum_type, acl = row
+    key, revision, version_id, generation, size, etag, modified, storage_class, sums, sum_type, parts_count, meta, *kept, body = row
+    acl, tags, lock = kept
     return ListedObject(
         key=key.decode(),
         size=size,

@@ -16,6 +16,8 @@ from lightningstor_types.buckets import Usage
 from lightningstor_types.digests import NO_CHECKSUMS, ChecksumAlgorithm, Checksums, ChecksumType, ETag
 from lightningstor_types.objects import Object, ObjectMetadata, StorageClass
 from lightningstor_types.owners import Owner
+from lightningstor_types.retention import NO_LOCK, ObjectLock
+from lightningstor_types.tags import Tag
 from lightningstor_types.tenants import Project, Quota, Role
 
 NO_BODY: Final = 0
@@ -30,6 +32,8 @@ class Version:
     """Of a delete marker NO_BODY."""
     acl: AccessControlPolicy | None = None
     """None: the bucket's owner alone, with FULL_CONTROL."""
+    tags: tuple[Tag, ...] = ()
+    lock: ObjectLock = NO_LOCK
 
     @property
     def key(self) -> str:
@@ -81,6 +85,8 @@ class Upload:
     checksum_algorithm: ChecksumAlgorithm | None
     checksum_type: ChecksumType | None
     acl: AccessControlPolicy | None = None
+    tags: tuple[Tag, ...] = ()
+    lock: ObjectLock = NO_LOCK
     initiator: Owner | None = None
     """Who began it; None is the bucket's owner."""
     completed: str | None = None

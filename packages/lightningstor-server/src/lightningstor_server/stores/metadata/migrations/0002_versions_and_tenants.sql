@@ -16,12 +16,14 @@ CREATE TABLE versions_by_age (
     parts_count INTEGER,
     meta TEXT NOT NULL,
     acl TEXT,  -- JSON; NULL is the bucket's owner alone
+    tags TEXT,  -- JSON
+    lock TEXT,  -- JSON: retention and legal hold
     body BIGINT NOT NULL,  -- of bodies, 0 of a delete marker; no foreign key, whose check would want an index that nothing else does
     PRIMARY KEY (bucket, key, revision DESC)
 ) WITHOUT ROWID;
 
 INSERT INTO versions_by_age SELECT bucket, key, revision, version_id, superseded, generation, size, etag, modified,
-    storage_class, sums, sum_type, parts_count, meta, NULL, body FROM versions;
+    storage_class, sums, sum_type, parts_count, meta, NULL, NULL, NULL, body FROM versions;
 DROP TABLE versions;
 ALTER TABLE versions_by_age RENAME TO versions;
 
@@ -30,6 +32,8 @@ CREATE UNIQUE INDEX versions_current ON versions (bucket, key) WHERE superseded 
 CREATE UNIQUE INDEX versions_null ON versions (bucket, key) WHERE version_id IS NULL AND superseded IS NOT NULL;
 
 ALTER TABLE uploads ADD COLUMN acl TEXT;
+ALTER TABLE uploads ADD COLUMN tags TEXT;
+ALTER TABLE uploads ADD COLUMN lock TEXT;
 ALTER TABLE uploads ADD COLUMN initiator TEXT;  -- JSON, who began it; NULL is the bucket's owner
 
 CREATE TABLE settings (

@@ -60,9 +60,6 @@ SELECT u.scope FROM usage u WHERE u.scope NOT IN (
     SELECT 'b' || id FROM buckets UNION ALL SELECT 'p' || id FROM projects UNION ALL SELECT 'o' || id FROM organisations)
 -- name: inline_bodies
 SELECT id, inline, inline_sum FROM bodies WHERE inline IS NOT NULL
--- name: versions
-SELECT bucket, key, revision, version_id, generation, size, etag, modified, storage_class, sums, sum_type, parts_count, meta, acl, body
-FROM versions
 -- name: settings
 SELECT bucket, name, document FROM settings
 -- name: uploads

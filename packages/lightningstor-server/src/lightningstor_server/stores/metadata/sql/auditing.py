@@ -21,6 +21,8 @@ from lightningstor_server.stores.metadata.records import acl_of, metadata_of, pa
 from lightningstor_server.stores.metadata.statements import statements
 
 _AUDIT = statements("audit")
+_VERSIONS: Final = statements("history")["of_revision"].partition("FROM")[0].strip() + ", bucket FROM versions"
+"""Every version in the columns that `version_of` takes, and its bucket."""
 
 
 class Rows(Protocol):
@@ -107,8 +109,8 @@ class Audit:
         for id_, inline, inline_sum in self._rows.each(_AUDIT["inline_bodies"]):
             if crc32c(inline) != inline_sum:
                 yield Misfit("inline-body", f"body {id_}", "does not match its checksum")
-        for row in self._rows.each(_AUDIT["versions"]):
-            yield from _unreadable("version", _object((row[0], row[1], row[2])), partial(version_of, row[1:]))
+        for *version, bucket in self._rows.each(_VERSIONS):
+            yield from _unreadable("version", _object((bucket, *version)), partial(version_of, tuple(version)))
         for bucket, name, document in self._rows.each(_AUDIT["settings"]):
             yield from _unreadable("setting", f"bucket {bucket}, {name}", partial(settings_of, [(name, document)]))
         for upload, meta, acl in self._rows.each(_AUDIT["uploads"]):

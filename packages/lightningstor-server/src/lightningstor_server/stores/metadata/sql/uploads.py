@@ -16,9 +16,13 @@ from lightningstor_server.stores.metadata.records import (
     checksums_text,
     document_text,
     from_micros,
+    lock_of,
+    lock_text,
     metadata_of,
     metadata_text,
     owner_of,
+    tags_of,
+    tags_text,
     to_micros,
 )
 from lightningstor_server.stores.metadata.statements import statements
@@ -31,7 +35,7 @@ _UPLOADS = statements("uploads")
 
 
 def _upload_of(row: Row) -> Upload:
-    id_, bucket, key, ordinal, initiated, storage_class, algorithm, type_, meta, acl, initiator, completed = row
+    id_, bucket, key, ordinal, initiated, storage_class, algorithm, type_, meta, acl, tags, lock, initiator, completed = row
     return Upload(
         id=id_,
         bucket=bucket,
@@ -43,6 +47,8 @@ def _upload_of(row: Row) -> Upload:
         checksum_algorithm=ChecksumAlgorithm(algorithm) if algorithm else None,
         checksum_type=ChecksumType(type_) if type_ else None,
         acl=acl_of(acl),
+        tags=tags_of(tags),
+        lock=lock_of(lock),
         initiator=owner_of(initiator),
         completed=completed,
     )
@@ -74,6 +80,8 @@ class SqlUploads:
                 upload.checksum_type,
                 metadata_text(upload.metadata),
                 acl_text(upload.acl),
+                tags_text(upload.tags),
+                lock_text(upload.lock),
                 None if upload.initiator is None else document_text(upload.initiator),
             ),
         )

@@ -8,7 +8,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lightningstor_server.stores.metadata.database import Connection
-from lightningstor_server.stores.metadata.records import acl_text, checksums_text, listed_of, metadata_text, to_micros, version_of
+from lightningstor_server.stores.metadata.records import (
+    acl_text,
+    checksums_text,
+    listed_of,
+    lock_text,
+    metadata_text,
+    tags_text,
+    to_micros,
+    version_of,
+)
 from lightningstor_server.stores.metadata.sql.bodies import body_of
 from lightningstor_server.stores.metadata.statements import statements
 from lightningstor_server.stores.metadata.values import Body, Version
@@ -56,6 +65,8 @@ class SqlVersions:
                 item.parts_count,
                 metadata_text(item.metadata),
                 acl_text(version.acl),
+                tags_text(version.tags),
+                lock_text(version.lock),
                 version.body,
             ),
         )
@@ -67,7 +78,16 @@ class SqlVersions:
     async def describe(self, bucket: int, version: Version) -> None:
         """See `Versions.describe`."""
         item = version.object
-        values = (metadata_text(item.metadata), acl_text(version.acl), item.generation, bucket, item.key.encode(), item.revision)
+        values = (
+            metadata_text(item.metadata),
+            acl_text(version.acl),
+            tags_text(version.tags),
+            lock_text(version.lock),
+            item.generation,
+            bucket,
+            item.key.encode(),
+            item.revision,
+        )
         await self._connection.run(_OBJECTS["describe"], values)
 
     async def page(self, bucket: int, *, first: bytes, before: bytes | None, limit: int) -> Sequence[ListedObject]:
