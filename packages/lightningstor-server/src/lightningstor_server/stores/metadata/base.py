@@ -13,11 +13,12 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from lightningstor_server.stores.blobs.base import Chunk, Piece
-from lightningstor_server.stores.metadata.values import AccessKey, Body, Holding, Level, PartChecksums, StoredPart, Upload, Version
-from lightningstor_types.buckets import Bucket, Usage
+from lightningstor_server.stores.metadata.tenancy import Grantees, Tenants, UsageCounts
+from lightningstor_server.stores.metadata.values import AccessKey, Body, PartChecksums, StoredPart, Upload, Version
+from lightningstor_types.buckets import Bucket
 from lightningstor_types.names import PART_NUMBER_MAX
 from lightningstor_types.objects import ListedObject
-from lightningstor_types.tenants import Organisation, Principal, Project, Quota, Role
+from lightningstor_types.tenants import Principal, Role
 
 T = TypeVar("T")
 
@@ -191,48 +192,6 @@ class Uploads(Protocol):
         """
 
 
-class Tenants(Protocol):
-    """Organisations and projects."""
-
-    async def create_organisation(self, name: str, created: datetime) -> Organisation | None:
-        """Enter an organisation; None if the name is taken."""
-
-    async def organisation(self, name: str) -> Organisation | None:
-        """The organisation."""
-
-    async def organisations(self, after: str, limit: int) -> Sequence[Organisation]:
-        """Those behind `after`, by name."""
-
-    async def put_project(self, project: Project) -> Project:
-        """Create or update a project and its organisation, by their names; returns it with its ids."""
-
-    async def project(self, organisation: str, name: str) -> Project | None:
-        """The project."""
-
-    async def project_by_id(self, project: int) -> Project | None:
-        """The project."""
-
-    async def projects(self, organisation: int, after: str, limit: int) -> Sequence[Project]:
-        """The organisation's projects behind `after`, by name."""
-
-    async def remove(self, tenant: Organisation | Project) -> None:
-        """Remove an organisation, or a project with its principals and keys.
-
-        Raises:
-            StoreError: it still holds projects, or buckets.
-        """
-
-
-class Grantees(Protocol):
-    """Projects as access control lists name them."""
-
-    async def by_canonical_id(self, canonical_id: str) -> Project | None:
-        """The project of a canonical id."""
-
-    async def by_email(self, email: str) -> Sequence[Project]:
-        """The projects with an e-mail address; of more than two, two."""
-
-
 class Principals(Protocol):
     """The principals of projects."""
 
@@ -266,25 +225,6 @@ class Keys(Protocol):
 
     async def any_active(self, project: int, *, principal: str | None = None, role: Role | None = None) -> bool:
         """Whether the project has a key that is not revoked, of that principal or of one with that role."""
-
-
-class UsageCounts(Protocol):
-    """What buckets, projects and organisations hold, and the most that they may."""
-
-    async def add(self, bucket: Bucket, delta: Usage) -> Sequence[Holding]:
-        """Count for the bucket, its project and its organisation; returns what those hold then that have a quota.
-
-        A bucket does not count itself: `delta.buckets` is its project's and its organisation's.
-        """
-
-    async def of(self, bucket: Bucket) -> tuple[Usage, Usage, Usage]:
-        """The counts of the bucket, its project and its organisation."""
-
-    async def held(self, level: Level, id_: int) -> Holding:
-        """What one of them holds, and may hold."""
-
-    async def limit(self, level: Level, id_: int, quota: Quota) -> None:
-        """Set what one of them may hold; what it holds already stays."""
 
 
 class Configuration(Protocol):

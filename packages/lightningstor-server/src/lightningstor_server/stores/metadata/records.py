@@ -165,6 +165,26 @@ def version_of(row: Row) -> Version:
     """A version of the columns that `queries/objects.sql` selects."""
     key, revision, version_id, generation, size, etag, modified, storage_class, sums, sum_type, parts_count, meta, *kept, body = row
     acl, tags, lock = kept
+    item = Object(
+        key=key.decode(),
+        revision=revision,
+        version_id=version_id,
+        generation=generation,
+        size=size,
+        etag=ETag(etag),
+        last_modified=from_micros(modified),
+        storage_class=_CLASSES[storage_class],
+        checksums=checksums_of(sums),
+        checksum_type=_TYPES[sum_type],
+        parts_count=parts_count,
+        metadata=metadata_of(meta),
+    )
+    return Version(object=item, body=body, acl=acl_of(acl), tags=tags_of(tags), lock=lock_of(lock))
+
+
+def listed_of(row: Row) -> ListedObject:
+    """An object as a listing names it, of the columns that the pages of `queries/objects.sql` select."""
+    key, size, etag, modified, storage_class, sums, sum_type, acl = row
     return ListedObject(
         key=key.decode(),
         size=size,

@@ -14,3 +14,14 @@ INSERT INTO usage (scope, objects_max, bytes_max, buckets_max) VALUES ($1, $2, $
 ON CONFLICT (scope) DO UPDATE SET objects_max = excluded.objects_max, bytes_max = excluded.bytes_max, buckets_max = excluded.buckets_max
 -- name: limits
 SELECT 1 FROM usage WHERE scope IN ($1, $2, $3) AND COALESCE(objects_max, bytes_max, buckets_max) IS NOT NULL LIMIT 1
+-- name: largest
+SELECT o.name, p.name, u.objects, u.bytes, u.uploads_bytes, u.buckets
+FROM (SELECT scope, objects, bytes, uploads_bytes, buckets FROM usage
+    WHERE scope >= 'p' AND scope < 'q' ORDER BY bytes DESC, scope LIMIT $1) AS u
+JOIN projects p ON p.id = CAST(substr(u.scope, 2) AS BIGINT)
+JOIN organisations o ON o.id = p.organisation
+UNION ALL
+SELECT o.name, NULL, u.objects, u.bytes, u.uploads_bytes, u.buckets
+FROM (SELECT scope, objects, bytes, uploads_bytes, buckets FROM usage
+    WHERE scope >= 'o' AND scope < 'p' ORDER BY bytes DESC, scope LIMIT $1) AS u
+JOIN organisations o ON o.id = CAST(substr(u.scope, 2) AS BIGINT)

@@ -10,13 +10,10 @@ from lightningstor_server.stores.metadata.base import (
     Buckets,
     Chunks,
     Configuration,
-    Grantees,
     History,
     Keys,
     Principals,
-    Tenants,
     Uploads,
-    UsageCounts,
     Versions,
     Work,
 )
@@ -30,6 +27,7 @@ from lightningstor_server.stores.metadata.sql.tenants import SqlTenants
 from lightningstor_server.stores.metadata.sql.uploads import SqlUploads
 from lightningstor_server.stores.metadata.sql.usage import SqlUsageCounts
 from lightningstor_server.stores.metadata.sql.versions import SqlVersions
+from lightningstor_server.stores.metadata.tenancy import Grantees, Tenants, UsageCounts
 
 
 class SqlTransaction:

@@ -6,11 +6,12 @@ tells what they hold then.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from lightningstor_server.stores.metadata.database import Connection, Row
 from lightningstor_server.stores.metadata.statements import statements
+from lightningstor_server.stores.metadata.tenancy import Names
 from lightningstor_server.stores.metadata.values import Holding, Level
 from lightningstor_types.buckets import Bucket, Usage
 from lightningstor_types.tenants import NO_QUOTA, Quota
@@ -64,6 +65,14 @@ class SqlUsageCounts:
     async def limit(self, level: Level, id_: int, quota: Quota) -> None:
         """See `UsageCounts.limit`."""
         await self._connection.run(_USAGE["limit"], (scope_of(level, id_), quota.objects, quota.bytes, quota.buckets))
+
+    async def largest(self, limit: int) -> Mapping[Names, Usage]:
+        """See `UsageCounts.largest`."""
+        rows = await self._connection.rows(_USAGE["largest"], (limit,))
+        return {
+            (organisation, project): Usage(objects=objects, bytes=bytes_, uploads_bytes=uploads_bytes, buckets=buckets)
+            for organisation, project, objects, bytes_, uploads_bytes, buckets in rows
+        }
 
     async def _scope(self, scope: str) -> Holding:
         row = await self._connection.row(_USAGE["get"], (scope,))
