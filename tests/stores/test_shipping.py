@@ -341,6 +341,26 @@ async def test_an_outage_too_long_ends_in_a_new_base(
     assert generation(copy) != before
 
 
+async def test_the_first_new_beginning_in_an_outage_ends_the_chain(
+    metadata: SqlMetadata, path: Path, copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One new beginning is what writers that ship leave as well; that this one left frames behind is marked."""
+    monkeypatch.setattr(shipper, "HELD_LOG_BYTES", 200_000)
+    await put(metadata, "before")
+    before, begun = state(path), beginnings(path)
+    take_away(copy)
+    for number in range(100):
+        await put(metadata, f"s{number}", "x" * 20_000)
+        if beginnings(path) > begun:
+            break
+    assert beginnings(path) == begun + 1
+    bring_back(copy)
+    await put(metadata, "after")
+    assert restored(copy) == before
+    Keeper(path, copy).keep()
+    assert restored(copy) == state(path)
+
+
 async def test_a_sync_that_fails_is_never_taken_for_one_that_did_not(
     metadata: SqlMetadata, path: Path, copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -501,6 +521,24 @@ async def test_who_restores_keeps_the_folder(metadata: SqlMetadata, path: Path, 
             Keeper(path, copy).keep()
         await put(metadata, "meanwhile")
     assert restored(copy) == state(path)
+
+
+async def test_a_copy_on_a_medium_that_only_reads_is_restored(
+    metadata: SqlMetadata, path: Path, copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody can write there, so nobody is to be kept out."""
+    await put(metadata, "before")
+    opened = os.open
+
+    def refusing(file: Path, flags: int, *arguments: int) -> int:
+        if flags & os.O_RDWR and copy in Path(file).parents:
+            raise OSError(30, "Read-only file system")
+        return opened(file, flags, *arguments)
+
+    with monkeypatch.context() as patches:
+        patches.setattr(os, "open", refusing)
+        with CopyFolder(copy).locked():
+            assert restored(copy) == state(path)
 
 
 async def test_the_keeper_runs_until_it_is_told_to_stop(

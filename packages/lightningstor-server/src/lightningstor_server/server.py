@@ -17,11 +17,13 @@ from attrs import frozen
 from lightningstor_server import bootstrap, initialisation
 from lightningstor_server.http_servers import Application, Message, Receive, Send
 from lightningstor_server.options import Options
-from lightningstor_server.serving import Parts
+from lightningstor_server.serving import Job, Parts
+from lightningstor_server.stores.blobs.base import BlobStore
 from lightningstor_server.stores.blobs.filesystem import FilesystemBlobs
 from lightningstor_server.stores.metadata.base import Metadata
+from lightningstor_server.stores.metadata.shipping.keeper import Keeper
 from lightningstor_server.stores.metadata.sqlite import open_sqlite, prepare_sqlite
-from lightningstor_server.telemetry import Metrics
+from lightningstor_server.telemetry import USAGE_INTERVAL_SECONDS, USAGE_TENANTS_MAX, Metrics
 
 OFFLINE_WORKER: Final = "offline"
 """The name under which the blob store is opened where no worker runs."""
@@ -37,7 +39,7 @@ async def prepare(options: Options) -> bootstrap.RootKey | None:
         StartError, VaultError: the operator has to mend something.
         Broken: the store cannot be used.
     """
-    prepare_sqlite(options.metadata_path)
+    prepare_sqlite(options.metadata_path, options.metadata_copy)
     async with _opened(options) as metadata:
         vault = await initialisation.unlock(metadata, options, os.environ)
         await initialisation.initialise(metadata, vault, options.config.bucket_namespace)
@@ -47,19 +49,21 @@ async def prepare(options: Options) -> bootstrap.RootKey | None:
         return root
 
 
-async def sweep(options: Options, grace_seconds: float) -> Any:
+async def sweep(options: Options, grace_seconds: float, progress: Callable[[int], None]) -> Any:
     """Remove garbage and orphans of a store that no server runs on; returns what was removed.
+
+    `progress` is told of files that were looked at.
 
     Raises:
         Broken: the store cannot be used.
     """
     from lightningstor_server.service.sweeper import Sweeper  # noqa: PLC0415 - the supervisor never needs it
 
-    prepare_sqlite(options.metadata_path)
+    prepare_sqlite(options.metadata_path, options.metadata_copy)
     async with _opened(options) as metadata:
         blobs = FilesystemBlobs(options.chunks_path, worker=OFFLINE_WORKER, reserve_bytes=0)
         try:
-            return await Sweeper(metadata, blobs, grace_seconds=grace_seconds, interval_seconds=0).sweep()
+            return await Sweeper(metadata, blobs, grace_seconds=grace_seconds, interval_seconds=0, progress=progress).sweep()
         finally:
             await blobs.close()
 
@@ -72,22 +76,38 @@ async def build_worker(options: Options, name: str) -> Parts:
         Broken: the store cannot be used.
     """
     # not above: the supervisor prepares the store with this module and must stay small
-    from lightningstor_server.rpc.server import build_server  # noqa: PLC0415
+    from lightningstor_server.auth.tokens import TOKEN_KEY_LABEL, Tokens  # noqa: PLC0415
+    from lightningstor_server.rpc.health import Health  # noqa: PLC0415
+    from lightningstor_server.rpc.server import build_server, credentials  # noqa: PLC0415
     from lightningstor_server.s3.app import S3App  # noqa: PLC0415
+    from lightningstor_server.service.bearers import Bearers  # noqa: PLC0415
     from lightningstor_server.service.core import Service, utc_now  # noqa: PLC0415
     from lightningstor_server.service.identity import Identities  # noqa: PLC0415
     from lightningstor_server.service.settings import Settings  # noqa: PLC0415
-    from lightningstor_server.service.sweeper import Sweeper  # noqa: PLC0415
 
-    config, metrics = options.config, Metrics()
-    metadata = await open_sqlite(options.metadata_path)
+    config = options.config
+    metadata = await open_sqlite(options.metadata_path, options.metadata_copy)
     vault = await initialisation.unlock(metadata, options, os.environ)
     blobs = FilesystemBlobs(options.chunks_path, worker=name, reserve_bytes=config.limits.reserve_bytes)
-    settings = Settings(region=config.region, bucket_namespace=config.bucket_namespace)
-    service = Service(metadata=metadata, blobs=blobs, settings=settings, observer=_observer(metrics))
+    metrics = Metrics(read_only=lambda: blobs.read_only)
+    settings = Settings(
+        region=config.region,
+        bucket_namespace=config.bucket_namespace,
+        anonymous_project=config.anonymous_project,
+        new_bucket_ownership=config.new_buckets.object_ownership,
+        new_bucket_blocked=config.new_buckets.block_public_access,
+    )
     identities = Identities(metadata, vault)
-    limits = config.limits
-    sweeper = Sweeper(metadata, blobs, grace_seconds=limits.sweep_grace_seconds, interval_seconds=limits.sweep_interval_seconds)
+    bearers = Bearers(identities, Tokens(vault.derive(TOKEN_KEY_LABEL)), clock=utc_now) if options.bearer_allowed else None
+    service = Service(
+        metadata=metadata,
+        blobs=blobs,
+        settings=settings,
+        observer=_observer(metrics),
+        bearers=bearers,
+        sealer=vault if options.bearer_allowed else None,
+    )
+    certificates, status = options.certificates, Health()
 
     async def close() -> None:
         await metadata.close()
@@ -95,12 +115,39 @@ async def build_worker(options: Options, name: str) -> Parts:
 
     return Parts(
         app=_metered(S3App(service, identities, region=config.region, domains=config.domains, clock=utc_now), metrics),
-        rpc=build_server(service, identities, clock=utc_now, region=config.region, address=str(options.grpc_address)),
+        rpc=build_server(
+            service,
+            identities,
+            clock=utc_now,
+            region=config.region,
+            address=str(options.grpc_address),
+            tls=None if certificates is None else credentials(lambda: (certificates.current.key, certificates.current.chain)),
+            bearers=bearers,
+            status=status,
+            counts=metrics,
+        ),
         metrics=metrics,
-        background=[sweeper.run],
+        background=_background(options, metadata, blobs, metrics),
         broken=service.broken,
+        withdraw=status.withdraw,
         close=close,
     )
+
+
+def _background(options: Options, metadata: Metadata, blobs: BlobStore, metrics: Metrics) -> list[Job]:
+    """What runs in one worker of all."""
+    from lightningstor_server.service.sweeper import Sweeper  # noqa: PLC0415 - as in build_worker
+    from lightningstor_server.service.usage_report import UsageReport  # noqa: PLC0415
+
+    limits = options.config.limits
+    sweeper = Sweeper(metadata, blobs, grace_seconds=limits.sweep_grace_seconds, interval_seconds=limits.sweep_interval_seconds)
+    usage = UsageReport(metadata, metrics.tell_usage, interval_seconds=USAGE_INTERVAL_SECONDS, tenants_max=USAGE_TENANTS_MAX)
+    jobs: list[Job] = [sweeper.run, usage.run]
+    if options.metadata_copy is not None:
+        keeper = Keeper(options.metadata_path, options.metadata_copy)
+        metrics.copy_behind = lambda: keeper.behind
+        jobs.append(keeper.run)
+    return jobs
 
 
 def _observer(metrics: Metrics) -> Callable[[str, str, float], None]:
@@ -112,7 +159,7 @@ def _observer(metrics: Metrics) -> Callable[[str, str, float], None]:
 
 @contextlib.asynccontextmanager
 async def _opened(options: Options) -> AsyncIterator[Metadata]:
-    metadata = await open_sqlite(options.metadata_path)
+    metadata = await open_sqlite(options.metadata_path, options.metadata_copy)
     try:
         yield metadata
     finally:

@@ -1,12 +1,14 @@
 """The metrics of all workers, in Prometheus' text format.
 
-Law: a counter never goes back: what a worker counted before it died is kept.
+Law: a counter never goes back: what a worker counted before it died is kept. What tenants hold is
+never a sum of what several workers say: the newest is told, while it is new, and it goes with its worker.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import accumulate
 from typing import Final
 
@@ -14,16 +16,33 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from lightningstor_server.telemetry import BUCKETS_SECONDS, Snapshot, Tally, read_board
+from lightningstor_server.telemetry import (
+    BUCKETS_SECONDS,
+    USAGE_STALE_SECONDS,
+    USAGE_TENANTS_MAX,
+    Snapshot,
+    Tally,
+    TenantsUsage,
+    read_board,
+)
+from lightningstor_types.buckets import Usage
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _BOUNDS: Final = (*(str(bound) for bound in BUCKETS_SECONDS), "+Inf")
+_USAGE: Final[Mapping[str, tuple[str, Callable[[Usage], int]]]] = {
+    "objects": ("Objects, each version counted", lambda usage: usage.objects),
+    "bytes": ("Bytes of objects", lambda usage: usage.bytes),
+    "uploads_bytes": ("Bytes of parts of uploads that are not yet complete", lambda usage: usage.uploads_bytes),
+    "buckets": ("Buckets", lambda usage: usage.buckets),
+}
+"""What is told of each tenant: what it is, and where it is found."""
 
 
 class Collection(Collector):
     """Gathers the snapshots of the workers that run, and of those that ran."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._boards: dict[int, Snapshot] = {}
         self._departed = Snapshot()
         self.ready: Callable[[], int] = lambda: 0
@@ -66,6 +85,13 @@ class Collection(Collector):
         yield GaugeMetricFamily("lightningstor_metadata_copy_behind", "1 where the metadata copy lacks commits", value=int(behind))
         yield from _requests(total)
         yield from _bytes(total)
+        yield from _usage(self._newest(snapshots))
+
+    def _newest(self, snapshots: Iterable[Snapshot]) -> TenantsUsage | None:
+        """What tenants hold; two workers say so while one hands over to the other."""
+        since = self._clock() - USAGE_STALE_SECONDS
+        known = [each.usage for each in snapshots if each.usage is not None and each.usage.looked_at >= since]
+        return max(known, key=lambda usage: usage.looked_at, default=None)
 
 
 def _sum(snapshots: Iterable[Snapshot]) -> Snapshot:
@@ -99,3 +125,18 @@ def _bytes(total: Snapshot) -> Iterator[Metric]:
         received.add_metric((front,), counts[0])
         sent.add_metric((front,), counts[1])
     yield from (received, sent)
+
+
+def _usage(usage: TenantsUsage | None) -> Iterator[Metric]:
+    """Organisations have metrics of their own: with those of projects a sum would count everything twice."""
+    held = {} if usage is None else usage.of
+    for name, (meaning, value) in _USAGE.items():
+        told = f"{meaning}, of the {USAGE_TENANTS_MAX:,} {{}} with the most bytes"
+        by_project = GaugeMetricFamily(f"lightningstor_usage_{name}", told.format("projects"), labels=("organisation", "project"))
+        whole = GaugeMetricFamily(f"lightningstor_organisation_usage_{name}", told.format("organisations"), labels=("organisation",))
+        for (organisation, project), counts in held.items():
+            if project is None:
+                whole.add_metric((organisation,), value(counts))
+            else:
+                by_project.add_metric((organisation, project), value(counts))
+        yield from (by_project, whole)

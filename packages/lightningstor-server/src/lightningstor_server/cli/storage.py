@@ -55,10 +55,14 @@ def sweep(data: Path, key_file: Path | None, metadata_copy: Path | None, grace: 
     """
     with telling():
         from lightningstor_server import startup  # noqa: PLC0415 - `--help` and a wrong option are answered without it
+        from lightningstor_server.stores.blobs.examining import chunk_files  # noqa: PLC0415
 
         options = Options(data=data, key_file=key_file, metadata_copy=metadata_copy)
-        for name, count in startup.sweep(options, grace).items():
-            click.echo(f"{name} = {count}")
+        files = sum(1 for _ in chunk_files(options.chunks_path)) if sys.stderr.isatty() else 0
+        with _Bar("sweeping", files) as bar:
+            counts = startup.sweep(options, grace, bar.advance)
+    for name, count in counts.items():
+        click.echo(f"{name} = {count}")
 
 
 @click.command(epilog=_CHECK_EPILOG)

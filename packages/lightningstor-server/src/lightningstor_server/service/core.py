@@ -16,20 +16,33 @@ from typing import Any, Final
 import structlog
 from attrs import frozen
 
-from lightningstor_server.service.authorization import authorize
+from lightningstor_server.service.authorization import Verdict, decide, listing_permission, object_allows, refusal
+from lightningstor_server.service.bearers import Bearers
 from lightningstor_server.service.caches import GenerationCache
+from lightningstor_server.service.identity import ROOT_PROJECT_SETTING, Sealer
 from lightningstor_server.service.operation import I, O, Operation, Permission
 from lightningstor_server.service.settings import OPERATION_DEADLINE_SECONDS, Settings
 from lightningstor_server.stores import errors as stores
 from lightningstor_server.stores.blobs.base import BlobStore
-from lightningstor_server.stores.metadata.base import Metadata
+from lightningstor_server.stores.metadata.base import Metadata, Transaction
+from lightningstor_server.stores.metadata.values import Version
 from lightningstor_types import errors
 from lightningstor_types.buckets import Bucket
 from lightningstor_types.operations.buckets import CreateBucket
 from lightningstor_types.operations.common import OnBucket
-from lightningstor_types.tenants import BucketNamespace, Caller, Project
+from lightningstor_types.owners import NOBODY, Owner
+from lightningstor_types.tenants import BucketNamespace, Caller, Project, Role
 
 BUCKETS_CACHED_MAX: Final = 100_000
+ANONYMOUS: Final = Caller(
+    project=Project(id=0, organisation_id=0, organisation="", name="", display_name="", email="", canonical_id=""),
+    principal="",
+    role=Role.VIEWER,
+    access_key="",
+)
+"""What a rule finds in the place of the caller where nobody gave a credential. It owns nothing, and nothing is ever decided by it."""
+_GLOBAL: Final = "g"
+"""The namespace where there is but one."""
 _log = structlog.get_logger("lightningstor.service")
 
 _STORE_ERRORS: Final[dict[type[stores.StoreError], type[errors.StorError]]] = {
@@ -59,6 +72,39 @@ class Context:
     service: Service
     resolved: tuple[Bucket, ...]
     """The buckets of the operation's permissions, in their order; all of them authorised."""
+    by_object: tuple[tuple[Permission, Bucket], ...] = ()
+    """The permissions that the lists of objects gave, and the buckets of those."""
+
+    @property
+    def anonymous(self) -> bool:
+        """Whether nobody gave a credential."""
+        return self.caller is ANONYMOUS
+
+    @property
+    def owner(self) -> Owner:
+        """The caller's project, as S3 names the owner of something; nobody of an anonymous caller."""
+        project = self.caller.project
+        return NOBODY if self.anonymous else Owner(id=project.canonical_id, display_name=project.display_name)
+
+    def allows(self, permission: Permission) -> bool:
+        """Whether the caller may do one thing of those that fail alone (`Permission.alone`), to one of the request's buckets."""
+        of = next(bucket for bucket in self.resolved if bucket.name == permission.bucket)
+        return decide(self._asking, permission, of) is Verdict.ALLOWED
+
+    def check_object(self, bucket: Bucket, version: Version) -> None:
+        """Let the caller pass to a version that a rule found: it may be another one than the door saw.
+
+        Raises:
+            AccessDenied, NoSuchBucket: its own list gives the caller nothing.
+        """
+        for permission, of in self.by_object:
+            same = of.id == bucket.id and permission.key == version.key
+            if same and not object_allows(self._asking, permission.action, bucket, version.acl):
+                raise refusal(self._asking, bucket, self.settings.bucket_namespace)
+
+    @property
+    def _asking(self) -> Caller | None:
+        return None if self.anonymous else self.caller
 
     @property
     def bucket(self) -> Bucket:
@@ -96,6 +142,8 @@ class Service:
         settings: Settings,
         clock: Callable[[], datetime] = utc_now,
         observer: Observer | None = None,
+        bearers: Bearers | None = None,
+        sealer: Sealer | None = None,
     ) -> None:
         self.metadata = metadata
         self.blobs = blobs
@@ -103,8 +151,13 @@ class Service:
         self.clock = clock
         self.broken = asyncio.Event()
         """Set when a store failed so that this process must end."""
+        self.bearers = bearers
+        """Bearer tokens; None where they may not be taken: in the clear, off the loopback."""
+        self.sealer = sealer
+        """Seals the secrets of new access keys; None where those would travel in the clear."""
         self._observe = observer
         self._buckets: GenerationCache[tuple[str, str], Bucket | None] = GenerationCache(metadata, BUCKETS_CACHED_MAX)
+        self._anonymous: GenerationCache[str, Project | None] = GenerationCache(metadata, 1)
 
     async def call(self, operation: Operation[I, O], request: I, *, caller: Caller | None, request_id: str) -> O:
         """Carry out an operation for a caller.
@@ -145,31 +198,74 @@ class Service:
 
     async def _admit(self, operation: Operation[I, Any], request: I, caller: Caller | None, request_id: str) -> Context:
         """Resolve and authorise every resource the request touches."""
-        if caller is None:
-            raise errors.AccessDenied
         resolved: list[Bucket] = []
+        by_object: list[tuple[Permission, Bucket]] = []
         names: dict[str | None, Bucket | None] = {}
         for permission in operation.permissions(request):
             if permission.bucket not in names:
                 names[permission.bucket] = await self._resolve(operation, caller, permission)
             bucket = names[permission.bucket]
-            authorize(caller, permission, bucket, self.settings.bucket_namespace)
+            verdict = decide(caller, permission, bucket)
+            if verdict is Verdict.OBJECT and bucket is not None:
+                by_object.append((permission, bucket))
+                verdict = await self._ask_object(caller, permission, bucket)
+            if verdict is not Verdict.ALLOWED:
+                refused = refusal(caller, bucket, self.settings.bucket_namespace)
+                if not permission.alone or isinstance(refused, errors.NoSuchBucket):
+                    raise refused
             if bucket is not None:
                 resolved.append(bucket)
-        if isinstance(request, OnBucket) and request.expected_bucket_owner not in {None, caller.project.canonical_id}:
-            raise errors.AccessDenied
-        return Context(caller=caller, request_id=request_id, service=self, resolved=tuple(resolved))
+        context = Context(
+            caller=caller or ANONYMOUS, request_id=request_id, service=self, resolved=tuple(resolved), by_object=tuple(by_object)
+        )
+        if isinstance(request, OnBucket) and request.expected_bucket_owner is not None:
+            owner = resolved[0].owner if resolved else context.owner
+            if request.expected_bucket_owner != owner.id:
+                raise errors.AccessDenied
+        return context
 
-    async def _resolve(self, operation: Operation[Any, Any], caller: Caller, permission: Permission) -> Bucket | None:
+    async def _ask_object(self, caller: Caller | None, permission: Permission, bucket: Bucket) -> Verdict:
+        """What an object's own list says; that there is no object is told to whom the bucket may be listed."""
+        # versions count by quotas, whose operations need this module first
+        from lightningstor_server.service.versions import find  # noqa: PLC0415
+
+        version = await self.metadata.read(lambda tx: find(tx, bucket, permission.key or "", permission.version))
+        if version is None:
+            return decide(caller, listing_permission(permission), bucket)
+        return Verdict.ALLOWED if object_allows(caller, permission.action, bucket, version.acl) else Verdict.DENIED
+
+    async def _resolve(self, operation: Operation[Any, Any], caller: Caller | None, permission: Permission) -> Bucket | None:
         """The bucket of a permission; None where there is none, or none yet."""
         name = permission.bucket
         if name is None or operation.input is CreateBucket:
             return None
-        namespace = self.namespace(caller.project)
-        bucket = await self._buckets.get((namespace, name), lambda tx: tx.buckets.find(namespace, name), generation=caller.generation)
+        namespace = self.namespace(caller.project) if caller is not None else await self._anonymous_namespace()
+        generation = None if caller is None else caller.generation
+        bucket = await self._buckets.get((namespace, name), lambda tx: tx.buckets.find(namespace, name), generation=generation)
         if bucket is None:
             raise errors.NoSuchBucket(BucketName=name)
         return bucket
+
+    async def _anonymous_namespace(self) -> str:
+        """Within what a request without a credential finds buckets.
+
+        Raises:
+            AccessDenied: there is no such project, hence nothing for it to find.
+        """
+        if self.settings.bucket_namespace is BucketNamespace.GLOBAL:
+            return _GLOBAL
+        project = await self._anonymous.get("", self._anonymous_project)
+        if project is None:
+            raise errors.AccessDenied
+        return self.namespace(project)
+
+    async def _anonymous_project(self, tx: Transaction) -> Project | None:
+        given = self.settings.anonymous_project
+        if given is not None:
+            organisation, _, name = given.partition("/")
+            return await tx.tenants.project(organisation, name)
+        root = await tx.configuration.get(ROOT_PROJECT_SETTING)
+        return None if root is None else await tx.tenants.project_by_id(int(root))
 
     def namespace(self, project: Project) -> str:
         """Within what the names of a project's buckets are unique."""
@@ -179,4 +275,4 @@ class Service:
             case BucketNamespace.ORGANISATION:
                 return f"o{project.organisation_id}"
             case BucketNamespace.GLOBAL:
-                return "g"
+                return _GLOBAL

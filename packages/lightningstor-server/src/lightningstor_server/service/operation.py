@@ -62,8 +62,12 @@ class Permission:
     action: str
     bucket: str | None = None
     key: str | None = None
+    version: str | None = None
+    """The version of the object, where not the current one is meant."""
     tenants: Tenancy | None = None
     """What is acted on where it is tenants themselves."""
+    alone: bool = False
+    """Denied, it fails alone and not the request: the rule asks `Context.allows`."""
 
 
 Action = str | Callable[[Any], Iterable[Permission]]

@@ -9,6 +9,7 @@ from typing import Final
 
 from attrs import frozen
 
+from lightningstor_types.settings import ObjectOwnership
 from lightningstor_types.tenants import BucketNamespace
 
 INLINE_MAX_BYTES: Final = 16 << 10
@@ -27,3 +28,8 @@ class Settings:
 
     region: str = "us-east-1"
     bucket_namespace: BucketNamespace = BucketNamespace.PROJECT
+    anonymous_project: str | None = None
+    """`organisation/project` in which requests without a credential resolve names; the root project unless given."""
+    new_bucket_ownership: ObjectOwnership = ObjectOwnership.BUCKET_OWNER_ENFORCED
+    new_bucket_blocked: bool = True
+    """Whether a new bucket blocks public access."""

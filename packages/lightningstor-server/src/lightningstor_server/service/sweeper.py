@@ -51,12 +51,15 @@ class Sweeper:
         grace_seconds: float,
         interval_seconds: float,
         clock: Callable[[], datetime] = utc_now,
+        progress: Callable[[int], None] = lambda _files: None,
     ) -> None:
+        """`progress` is told of files that were looked at."""
         self._metadata = metadata
         self._blobs = blobs
         self._grace_seconds = grace_seconds
         self._interval_seconds = interval_seconds
         self._clock = clock
+        self._progress = progress
 
     async def run(self, stop: asyncio.Event) -> None:
         """Sweep every interval until told to stop."""
@@ -100,6 +103,7 @@ class Sweeper:
         condemned = 0
         batch: list[StoredChunk] = []
         async for stored in self._blobs.stored():
+            self._progress(1)
             if stored.age_seconds >= ORPHAN_PATIENCE * self._grace_seconds:
                 batch.append(stored)
             if len(batch) == BATCH_CHUNKS:

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from lightningstor_server.service.core import Context
 from lightningstor_server.service.listing import BEFORE_ALL, Page, Position, limited, next_start, walk
 from lightningstor_server.service.operation import Route, Target, operation
-from lightningstor_server.service.uploads import ordinal_of, owner_of, running_upload
+from lightningstor_server.service.uploads import ordinal_of, running_upload
 from lightningstor_server.stores.metadata.base import Transaction
 from lightningstor_server.stores.metadata.values import StoredPart, Upload
+from lightningstor_types.buckets import Bucket
 from lightningstor_types.digests import NO_CHECKSUMS, Checksums
 from lightningstor_types.objects import CommonPrefix
 from lightningstor_types.operations.upload_listing import (
@@ -21,6 +22,7 @@ from lightningstor_types.operations.upload_listing import (
     ListParts,
     ListPartsResult,
 )
+from lightningstor_types.owners import Owner
 from lightningstor_types.uploads import MultipartUpload, Part
 
 
@@ -35,7 +37,6 @@ async def list_parts(ctx: Context, request: ListParts) -> ListPartsResult:
         return upload, await tx.uploads.parts(upload.id, marker, limit + 1)
 
     upload, found = await ctx.metadata.read(work)
-    owner = owner_of(ctx.caller.project)
     shown = found[:limit]
     truncated = len(found) > limit > 0
 
@@ -46,8 +47,8 @@ async def list_parts(ctx: Context, request: ListParts) -> ListPartsResult:
         bucket=request.bucket,
         key=request.key,
         upload_id=upload.id,
-        initiator=owner,
-        owner=owner,
+        initiator=upload.initiator or ctx.bucket.owner,
+        owner=_owner(ctx.bucket, upload),
         storage_class=upload.storage_class,
         part_number_marker=marker,
         next_part_number_marker=shown[-1].number if shown else 0,
@@ -86,7 +87,6 @@ async def list_multipart_uploads(ctx: Context, request: ListMultipartUploads) ->
         return await walk(fetch, _behind, prefix=prefix, delimiter=delimiter, start=start, limit=limit)
 
     uploads, page = await ctx.metadata.read(work)
-    owner = owner_of(ctx.caller.project)
     last = uploads[-1] if uploads and page.last == uploads[-1].key else None
     return ListMultipartUploadsResult(
         bucket=request.bucket,
@@ -103,8 +103,8 @@ async def list_multipart_uploads(ctx: Context, request: ListMultipartUploads) ->
             MultipartUpload(
                 key=upload.key,
                 upload_id=upload.id,
-                initiator=owner,
-                owner=owner,
+                initiator=upload.initiator or ctx.bucket.owner,
+                owner=_owner(ctx.bucket, upload),
                 storage_class=upload.storage_class,
                 initiated=upload.initiated,
                 checksum_algorithm=upload.checksum_algorithm,
@@ -114,6 +114,11 @@ async def list_multipart_uploads(ctx: Context, request: ListMultipartUploads) ->
         ),
         common_prefixes=tuple(CommonPrefix(prefix=rolled) for rolled in page.prefixes),
     )
+
+
+def _owner(bucket: Bucket, upload: Upload) -> Owner:
+    """Who will own the object: the bucket's owner, unless the upload's list says otherwise."""
+    return upload.acl.owner if upload.acl else bucket.owner
 
 
 def _behind(upload: Upload) -> Position:

@@ -1,0 +1,1 @@
+"""Work on a store that no server runs on: checking, restoring and salvaging it."""
