@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from enum import Enum
 from typing import Any, Final
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlencode
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
 
@@ -25,6 +25,7 @@ from lightningstor_types.digests import ETag
 from lightningstor_types.errors import StorError, by_code
 from lightningstor_types.objects import ByteRange, CopySource
 from lightningstor_types.streams import BytesStream
+from lightningstor_types.tags import TagSet
 from signers import md5
 
 USER_PREFIX: Final = "x-amz-meta-"
@@ -82,7 +83,10 @@ def _path(request: Any, target: Target) -> bytes:
 
 def _document(request: Any) -> bytes:
     """The document that an input has; none where it says nothing."""
-    elements = [_element_text(part.name, value) for part, value in _travelling(request, "") if isinstance(part, wire.Element)]
+    found = [(part, _element_text(part.name, value)) for part, value in _travelling(request, "") if isinstance(part, wire.Element)]
+    elements = [text for part, text in found if part.within is None]
+    wrapping = dict.fromkeys(part.within for part, _ in found if part.within is not None)
+    elements += [f"<{outer}>{''.join(text for part, text in found if part.within == outer)}</{outer}>" for outer in wrapping]
     name = getattr(request, "document", "")
     return f"<{name}>{''.join(elements)}</{name}>".encode() if elements else b""
 
@@ -124,6 +128,8 @@ def _header_text(value: Any) -> str:
         return format_datetime(value, usegmt=True)
     if isinstance(value, ETag):
         return f'"{value}"'
+    if isinstance(value, TagSet):
+        return urlencode([(tag.key, tag.value) for tag in value.tags])
     return _wire_text(_query_text(value))
 
 
@@ -146,7 +152,9 @@ def _element_text(name: str, value: Any) -> str:
 def _travelling_elements(value: Any) -> Iterator[tuple[wire.Element, Any]]:
     for field in fields_of(type(value)):
         held, element = getattr(value, field.name), field.trait(wire.Element)
-        if held is not None and element is not None:
+        if element is not None and field.repeated:
+            yield from ((element, item) for item in held or ())
+        elif held is not None and element is not None:
             yield element, held
         elif held is not None and field.trait(wire.Group) is not None:
             yield from _travelling_elements(held)
@@ -260,7 +268,8 @@ _NOTHING: Final = Response(status=200, raw_headers=(), body=b"")
 
 def _parsed(kind: Any, text: str, *, document: bool = False) -> Any:
     if kind is datetime:
-        return datetime.fromisoformat(text) if document else parsedate_to_datetime(text)
+        # a few headers have a date as documents have it
+        return datetime.fromisoformat(text) if document or text[:1].isdigit() else parsedate_to_datetime(text)
     if kind is ETag:
         assert text.startswith('"')
         assert text.endswith('"')

@@ -6,6 +6,7 @@ Walks over all routes (signatures, anonymous callers, tenants, roles) take their
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, Final
 
 import attrs
@@ -13,9 +14,10 @@ from attrs import frozen
 
 import http_calls
 from asgi import Request
-from faces import Rig
+from faces import NOW, Rig
 from lightningstor_server.service.operation import operations
-from lightningstor_types.access import AclHeaders
+from lightningstor_types.access import AclPermission, Grant, Grantee
+from lightningstor_types.cors import CorsRule
 from lightningstor_types.digests import ETag
 from lightningstor_types.names import BucketName, ObjectKey, PartNumber, TenantName, UploadId
 from lightningstor_types.objects import CopySource, ObjectMetadata
@@ -25,18 +27,24 @@ from lightningstor_types.operations import (
     bucket_settings,
     buckets,
     copying,
+    cors,
     object_acl,
     objects,
     ownership,
     public_access,
     quotas,
+    retention,
+    tagging,
     tenants,
     upload_listing,
     uploads,
+    versioning,
 )
 from lightningstor_types.operations import principals as people
-from lightningstor_types.settings import ALL_BLOCKED, ObjectOwnership
+from lightningstor_types.retention import DefaultRetention, LegalHoldStatus, LockHeaders, RetentionMode
+from lightningstor_types.settings import ALL_BLOCKED, ObjectOwnership, VersioningStatus
 from lightningstor_types.streams import BytesStream
+from lightningstor_types.tags import Tag, TagSet
 from lightningstor_types.tenants import AccessKeyId, Principal, Quota, Role
 from lightningstor_types.uploads import CompletedPart
 from signers import Signer
@@ -45,9 +53,13 @@ BUCKET: Final = BucketName("bucket")
 EMPTY: Final = BucketName("empty")
 KEY: Final = ObjectKey("key")
 LARGE: Final = ObjectKey("large")
+LOCKING: Final = BucketName("locking")
+"""With object lock; its object is held."""
+_TAGGING: Final = TagSet(tags=(Tag(key="a", value="b"),))
 UPLOADED: Final = ObjectKey("upload-key")
 IDLE: Final = TenantName("idle")
 CONTENT: Final = b"content"
+RETAINED_UNTIL: Final = NOW + timedelta(days=1)
 BODY: Final = bytes(range(256)) * 400
 """Longer than what the metadata hold, so that a write makes a chunk."""
 
@@ -66,8 +78,13 @@ async def furnish(rig: Rig, signer: Signer | None = None) -> Furnished:
     await rig.metadata.commit(lambda tx: tx.principals.put(rig.alpha.project.id, idle))
     for name in (BUCKET, EMPTY):
         await rig(buckets.CreateBucket(bucket=name), signer)
+    await rig(buckets.CreateBucket(bucket=LOCKING, object_lock=True), signer)
+    held = LockHeaders(mode=RetentionMode.GOVERNANCE, until=RETAINED_UNTIL, legal_hold=LegalHoldStatus.ON)
+    await rig(objects.PutObject(bucket=LOCKING, key=KEY, lock=held, body=BytesStream(CONTENT)), signer)
     for key, content in ((KEY, CONTENT), (LARGE, BODY)):
         await rig(objects.PutObject(bucket=BUCKET, key=key, body=BytesStream(content)), signer)
+    await rig(tagging.PutBucketTagging(bucket=BUCKET, tagging=_TAGGING), signer)
+    await rig(cors.PutBucketCors(bucket=BUCKET, rules=(_GETTING,)), signer)
     at = {"bucket": BUCKET, "key": UPLOADED}
     upload_id = UploadId((await rig(uploads.CreateMultipartUpload(**at), signer)).upload_id)
     written = await rig(uploads.UploadPart(**at, upload_id=upload_id, part_number=PartNumber(1), body=BytesStream(BODY)), signer)
@@ -75,13 +92,16 @@ async def furnish(rig: Rig, signer: Signer | None = None) -> Furnished:
 
 
 _SOURCE: Final = CopySource(bucket=BUCKET, key=KEY)
+_LOCKED: Final[dict[str, Any]] = {"bucket": LOCKING, "key": KEY}
+_DEFAULT: Final = retention.ObjectLockRule(default_retention=DefaultRetention(mode=RetentionMode.GOVERNANCE, days=1))
 _OBJECT: Final[dict[str, Any]] = {"bucket": BUCKET, "key": KEY}
 _UPLOAD: Final[dict[str, Any]] = {"bucket": BUCKET, "key": UPLOADED}
 _TWO: Final = PartNumber(2)
 _ORGANISATION, _NEW = TenantName("org"), TenantName("new")
 _PROJECT: Final[dict[str, Any]] = {"organisation": _ORGANISATION, "project": TenantName("alpha")}
-_OWNERS: Final = AclHeaders(grant_full_control='id="canonical-alpha"')
+_OWNERS: Final = {"grants": (Grant(grantee=Grantee(id="canonical-alpha"), permission=AclPermission.FULL_CONTROL),)}
 _PREFERRED: Final = ownership.OwnershipRule(object_ownership=ObjectOwnership.BUCKET_OWNER_PREFERRED)
+_GETTING: Final = CorsRule(allowed_methods=("GET",), allowed_origins=("https://page.test",))
 _BATCH: Final = (objects.ObjectIdentifier(key=KEY), objects.ObjectIdentifier(key="other"))
 
 _INPUTS: Final[dict[type[Any], Callable[[Furnished], Any]]] = {
@@ -101,13 +121,31 @@ _INPUTS: Final[dict[type[Any], Callable[[Furnished], Any]]] = {
     uploads.UploadPart: lambda at: uploads.UploadPart(**_UPLOAD, upload_id=at.upload_id, part_number=_TWO, body=BytesStream(BODY)),
     uploads.CompleteMultipartUpload: lambda at: uploads.CompleteMultipartUpload(**_UPLOAD, upload_id=at.upload_id, parts=(at.part,)),
     uploads.AbortMultipartUpload: lambda at: uploads.AbortMultipartUpload(**_UPLOAD, upload_id=at.upload_id),
-    bucket_acl.PutBucketAcl: lambda _: bucket_acl.PutBucketAcl(bucket=BUCKET, headers=_OWNERS),
-    object_acl.PutObjectAcl: lambda _: object_acl.PutObjectAcl(**_OBJECT, headers=_OWNERS),
+    versioning.PutBucketVersioning: lambda _: versioning.PutBucketVersioning(bucket=BUCKET, status=VersioningStatus.ENABLED),
+    bucket_acl.PutBucketAcl: lambda _: bucket_acl.PutBucketAcl(bucket=BUCKET, **_OWNERS),
+    object_acl.PutObjectAcl: lambda _: object_acl.PutObjectAcl(**_OBJECT, **_OWNERS),
     object_acl.GetObjectAcl: lambda _: object_acl.GetObjectAcl(**_OBJECT),
     ownership.PutBucketOwnershipControls: lambda _: ownership.PutBucketOwnershipControls(bucket=BUCKET, rules=(_PREFERRED,)),
     ownership.DeleteBucketOwnershipControls: lambda _: ownership.DeleteBucketOwnershipControls(bucket=BUCKET),
+    cors.PutBucketCors: lambda _: cors.PutBucketCors(bucket=BUCKET, rules=(_GETTING,)),
+    cors.DeleteBucketCors: lambda _: cors.DeleteBucketCors(bucket=BUCKET),
     public_access.PutPublicAccessBlock: lambda _: public_access.PutPublicAccessBlock(bucket=BUCKET, block=ALL_BLOCKED),
     public_access.DeletePublicAccessBlock: lambda _: public_access.DeletePublicAccessBlock(bucket=BUCKET),
+    tagging.PutObjectTagging: lambda _: tagging.PutObjectTagging(**_OBJECT, tagging=_TAGGING),
+    tagging.GetObjectTagging: lambda _: tagging.GetObjectTagging(**_OBJECT),
+    tagging.DeleteObjectTagging: lambda _: tagging.DeleteObjectTagging(**_OBJECT),
+    tagging.PutBucketTagging: lambda _: tagging.PutBucketTagging(bucket=BUCKET, tagging=_TAGGING),
+    tagging.DeleteBucketTagging: lambda _: tagging.DeleteBucketTagging(bucket=BUCKET),
+    retention.PutObjectLockConfiguration: lambda _: retention.PutObjectLockConfiguration(
+        bucket=LOCKING, enabled=retention.ObjectLockEnabled.ENABLED, rule=_DEFAULT
+    ),
+    retention.GetObjectLockConfiguration: lambda _: retention.GetObjectLockConfiguration(bucket=LOCKING),
+    retention.PutObjectRetention: lambda _: retention.PutObjectRetention(
+        **_LOCKED, mode=RetentionMode.GOVERNANCE, until=RETAINED_UNTIL + timedelta(days=1)
+    ),
+    retention.GetObjectRetention: lambda _: retention.GetObjectRetention(**_LOCKED),
+    retention.PutObjectLegalHold: lambda _: retention.PutObjectLegalHold(**_LOCKED, status=LegalHoldStatus.OFF),
+    retention.GetObjectLegalHold: lambda _: retention.GetObjectLegalHold(**_LOCKED),
     upload_listing.ListParts: lambda at: upload_listing.ListParts(**_UPLOAD, upload_id=at.upload_id),
 }
 _RPC_ONLY: Final[dict[type[Any], Callable[[Furnished], Any]]] = {

@@ -50,8 +50,9 @@ WITHOUT_A_TWIN = {
     "GetBucketLogging": "a probe of S3 clients; not yet a setting",
     "GetBucketNotificationConfiguration": "a probe of S3 clients; not yet a setting",
     "GetBucketPolicy": "a probe of S3 clients; not yet a setting",
-    "GetBucketTagging": "a probe of S3 clients; not yet a setting",
-    "GetBucketCors": "a probe of S3 clients; not yet a setting",
+    "PutBucketCors": "for browsers, which speak no gRPC",
+    "GetBucketCors": "for browsers, which speak no gRPC",
+    "DeleteBucketCors": "for browsers, which speak no gRPC",
     "GetBucketLifecycleConfiguration": "a probe of S3 clients; not yet a setting",
     "GetBucketWebsite": "a probe of S3 clients; not yet a setting",
     "GetBucketReplication": "a probe of S3 clients; not yet a setting",
@@ -67,7 +68,6 @@ WITHOUT_A_TWIN = {
     "DeletePublicAccessBlock": "its twin comes with policies",
     "GetBucketPolicyStatus": "its twin comes with policies",
     "GetObjectTorrent": "no object has one; S3 has to say so",
-    "GetObjectLockConfiguration": "a probe of S3 clients; not yet a setting",
 }
 
 

@@ -117,10 +117,8 @@ def test_a_setting_that_is_not_set_says_so(s3: Any, bucket: str, method: str, ex
 LATER: dict[str, Call] = {
     "acl": lambda s3, b: s3.put_object_acl(Bucket=b, Key="k", ACL="public-read"),
     "put with acl": lambda s3, b: s3.put_object(Bucket=b, Key="k", Body=b"other", ACL="public-read"),
-    "put with tags": lambda s3, b: s3.put_object(Bucket=b, Key="k", Body=b"other", Tagging="a=b"),
     "put with a lock": lambda s3, b: s3.put_object(Bucket=b, Key="k", Body=b"other", ObjectLockLegalHoldStatus="ON"),
     "put with encryption": lambda s3, b: s3.put_object(Bucket=b, Key="k", Body=b"other", ServerSideEncryption="aws:kms"),
-    "tags": lambda s3, b: s3.put_object_tagging(Bucket=b, Key="k", Tagging={"TagSet": []}),
     "retention": lambda s3, b: s3.put_object_retention(Bucket=b, Key="k", Retention={"Mode": "GOVERNANCE"}),
     "restore": lambda s3, b: s3.restore_object(Bucket=b, Key="k", RestoreRequest={"Days": 1}),
     "attributes": lambda s3, b: s3.get_object_attributes(Bucket=b, Key="k", ObjectAttributes=["ETag"]),

@@ -179,15 +179,33 @@ async def test_headers_that_are_no_utf8(rig: Rig, at: Furnished, header: str) ->
         ("UploadPartCopy", "x-amz-copy-source-range", "bytes=0-99", ("InvalidRange",)),
         ("DeleteObject", "x-amz-if-match-size", "x", ("InvalidArgument",)),
         ("DeleteObject", "x-amz-if-match-last-modified-time", "x", ("InvalidArgument",)),
-        ("CreateBucket", "x-amz-acl", "public-read", ("NotImplemented",)),
-        ("CreateBucket", "x-amz-bucket-object-lock-enabled", "true", ("NotImplemented",)),
-        ("CreateBucket", "x-amz-object-ownership", "ObjectWriter", ("NotImplemented",)),
+        ("CreateBucket", "x-amz-acl", "public-read", ("InvalidBucketAclWithObjectOwnership",)),
+        ("CreateBucket", "x-amz-acl", "public", ("InvalidArgument",)),
+        ("PutObject", "x-amz-acl", "private", ("AccessControlListNotSupported",)),
+        *(("PutObject", header, "x", ("InvalidArgument",)) for header in ("x-amz-acl", "x-amz-grant-read", "x-amz-grant-full-control")),
+        ("CreateBucket", "x-amz-bucket-object-lock-enabled", "yes", ("InvalidArgument",)),
+        ("DeleteObject", "x-amz-bypass-governance-retention", "1", ("InvalidArgument",)),
+        *(
+            ("PutObject", f"x-amz-object-lock-{header}", text, ("InvalidArgument",))
+            for header, text in (
+                ("mode", "governance"), ("mode", ""), ("legal-hold", "on"), ("retain-until-date", "soon"), ("retain-until-date", ""),
+            )
+        ),
+        *(
+            ("PutObject", f"x-amz-object-lock-{header}", text, ("InvalidRequest",))  # the bucket has no object lock
+            for header, text in (
+                ("mode", "GOVERNANCE"), ("legal-hold", "OFF"), ("retain-until-date", "2999-01-01T00:00:00Z"),
+            )
+        ),
+        ("CopyObject", "x-amz-tagging-directive", "copy", ("InvalidArgument",)),
+        *(("PutObject", "x-amz-tagging", text, ("InvalidArgument",)) for text in ("a=%zz", "a=%ff", "%=", "a=b&a=c", "a&a", "\xff=a")),
+        *(("PutObject", "x-amz-tagging", text, ("InvalidTag",)) for text in ("=", "=a", "a=%00", "a=%0A", "a%3C=", "aws:a=b", "a=b,c")),
+        ("CreateBucket", "x-amz-object-ownership", "Mine", ("InvalidArgument",)),
         *(
             ("PutObject", header, "x", ("NotImplemented",))
             for header in (
-                "x-amz-acl", "x-amz-grant-read", "x-amz-grant-full-control", "x-amz-tagging", "x-amz-server-side-encryption",
-                "x-amz-server-side-encryption-customer-key", "x-amz-server-side-encryption-aws-kms-key-id", "x-amz-object-lock-mode",
-                "x-amz-object-lock-legal-hold", "x-amz-object-lock-retain-until-date", "x-amz-write-offset-bytes",
+                "x-amz-server-side-encryption",
+                "x-amz-server-side-encryption-customer-key", "x-amz-server-side-encryption-aws-kms-key-id", "x-amz-write-offset-bytes",
             )
         ),
     ],

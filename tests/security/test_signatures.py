@@ -172,8 +172,8 @@ async def test_a_key_that_was_revoked(rig: Rig, at: Furnished) -> None:
     assert (await exchange(rig.app, request)).status == 200
 
     async def revoke(tx: object) -> None:
-        key = await tx.tenants.key(rig.alpha.owner.access_key)  # type: ignore[attr-defined]
-        await tx.tenants.put_key(evolve(key, active=False))  # type: ignore[attr-defined]
+        key = await tx.keys.get(rig.alpha.owner.access_key)  # type: ignore[attr-defined]
+        await tx.keys.put(evolve(key, active=False))  # type: ignore[attr-defined]
         await tx.configuration.bump()  # type: ignore[attr-defined]
 
     await rig.metadata.commit(revoke)  # type: ignore[arg-type]

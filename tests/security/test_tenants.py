@@ -184,11 +184,13 @@ async def test_the_bucket_owner_that_is_expected(rig: Rig, at: Furnished) -> Non
 
 EDITS = {
     "PutObject", "DeleteObject", "DeleteObjects", "CopyObject", "UploadPartCopy", "CreateMultipartUpload", "UploadPart",
-    "CompleteMultipartUpload", "AbortMultipartUpload", "UpdateObject", "PutObjectAcl",
+    "CompleteMultipartUpload", "AbortMultipartUpload", "UpdateObject", "PutObjectAcl", "PutObjectTagging",
+    "DeleteObjectTagging",
 }  # fmt: skip
 RULES = {
     "CreateBucket", "DeleteBucket", "UpdateBucket", "PutBucketVersioning", "PutBucketAcl", "PutBucketOwnershipControls",
-    "DeleteBucketOwnershipControls", "PutPublicAccessBlock", "DeletePublicAccessBlock",
+    "DeleteBucketOwnershipControls", "PutPublicAccessBlock", "DeletePublicAccessBlock", "PutBucketTagging",
+    "DeleteBucketTagging",
 }  # fmt: skip
 ALONE = {"DeleteObjects"}
 """What is denied of these is told for each object, in an answer that succeeds (AWS, DeleteObjects)."""

@@ -9,6 +9,8 @@ import scenarios.buckets
 import scenarios.copies
 import scenarios.listings
 import scenarios.objects
+import scenarios.retention
+import scenarios.tagging
 import scenarios.uploads
 import scenarios.versions  # noqa: F401 - importing enters them
 from faces import grpc_face, rig

@@ -134,13 +134,13 @@ async def test_delete_objects_with_each_checksum(rig: Rig, ask: Ask) -> None:
 
 SERVED = {
     # what a sub-resource is served by, for a plain object
-    ("GET", "partNumber"), ("HEAD", "partNumber"), ("POST", "uploads"),
+    ("GET", "partNumber"), ("HEAD", "partNumber"), ("POST", "uploads"), ("GET", "acl"), ("GET", "tagging"), ("DELETE", "tagging"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("resource", sorted(SUB_RESOURCES))
 async def test_sub_resources_of_objects(rig: Rig, ask: Ask, resource: str) -> None:
-    """A sub-resource that is not served is not the object: PUT ?acl overwrites nothing and DELETE ?tagging deletes nothing."""
+    """A sub-resource that is not served is not the object: PUT ?acl overwrites nothing and DELETE ?retention deletes nothing."""
     await ask("PUT", "/bucket/key", body=BODY)
     for method in ("PUT", "POST", "DELETE", "GET", "HEAD"):
         for suffix in ("", "=", "=x", "&versionId=null"):
@@ -152,8 +152,12 @@ async def test_sub_resources_of_objects(rig: Rig, ask: Ask, resource: str) -> No
             assert rig.dump() == before
 
 
-SERVED_OF_BUCKETS = {
-    ("GET", name) for name in ("accelerate", "location", "logging", "notification", "requestPayment", "uploads", "versioning", "versions")
+SERVED_OF_BUCKETS = {("DELETE", "cors"), ("DELETE", "ownershipControls"), ("DELETE", "publicAccessBlock"), ("DELETE", "tagging")} | {
+    ("GET", name)
+    for name in (
+        *("accelerate", "acl", "location", "logging", "notification", "ownershipControls", "policyStatus", "publicAccessBlock"),
+        *("requestPayment", "uploads", "versioning", "versions"),
+    )
 }
 
 
@@ -181,7 +185,7 @@ def test_every_sub_resource_of_s3_is_known() -> None:
     assert found - {"x-id", "list-type", "select-type"} <= SUB_RESOURCES
 
 
-@pytest.mark.parametrize("method", ["PATCH", "OPTIONS", "TRACE", "CONNECT", "get", "PROPFIND", "X"])
+@pytest.mark.parametrize("method", ["PATCH", "TRACE", "CONNECT", "get", "PROPFIND", "X"])
 @pytest.mark.parametrize("target", ["/", "/bucket", "/bucket/key"])
 async def test_unknown_methods(rig: Rig, ask: Ask, method: str, target: str) -> None:
     """A method that S3 does not have is told so, and does nothing."""

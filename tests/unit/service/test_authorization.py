@@ -26,7 +26,9 @@ def permissions(operation: Operation[Any, Any]) -> list[Permission]:
     """Of a request that names a bucket, a key and a source."""
     there = SimpleNamespace(bucket=BUCKET, key="k", version_id=None)
     names = {field.name for field in attrs.fields(operation.input)}
+    defaults = {field.name: field.default for field in attrs.fields(operation.input)}
     request = SimpleNamespace(
+        **{name: default for name, default in defaults.items() if name not in {"bucket", "key", "source", "objects", "version_id"}},
         bucket=BUCKET if "bucket" in names else None,
         key="k" if "key" in names else None,
         source=there,

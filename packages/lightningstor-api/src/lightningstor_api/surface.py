@@ -18,6 +18,8 @@ from lightningstor_types.operations import (
     objects,
     principals,
     quotas,
+    retention,
+    tagging,
     tenants,
     tokens,
     upload_listing,
@@ -43,6 +45,11 @@ class Surface:
     update_bucket = Rpc(buckets.UpdateBucket, buckets.BucketDescription)
     set_versioning = Rpc(versioning.PutBucketVersioning, common.Empty)
     get_versioning = Rpc(versioning.GetBucketVersioning, versioning.VersioningConfiguration)
+    set_bucket_tags = Rpc(tagging.PutBucketTagging, common.Empty)
+    get_bucket_tags = Rpc(tagging.GetBucketTagging, tagging.GetBucketTaggingResult)
+    delete_bucket_tags = Rpc(tagging.DeleteBucketTagging, common.Empty)
+    set_object_lock = Rpc(retention.PutObjectLockConfiguration, common.Empty)
+    get_object_lock = Rpc(retention.GetObjectLockConfiguration, retention.ObjectLockConfiguration)
     delete_bucket = Rpc(buckets.DeleteBucket, common.Empty)
     get_usage = Rpc(buckets.GetUsage, buckets.GetUsageResult)
     write_object = Rpc(objects.PutObject, objects.PutObjectResult)
@@ -52,6 +59,13 @@ class Surface:
     list_objects = Rpc(listing.ListObjectsV2, listing.ListObjectsV2Result)
     list_object_versions = Rpc(listing.ListObjectVersions, listing.ListObjectVersionsResult)
     update_object = Rpc(objects.UpdateObject, objects.UpdateObjectResult)
+    set_object_tags = Rpc(tagging.PutObjectTagging, tagging.PutObjectTaggingResult)
+    get_object_tags = Rpc(tagging.GetObjectTagging, tagging.GetObjectTaggingResult)
+    delete_object_tags = Rpc(tagging.DeleteObjectTagging, tagging.DeleteObjectTaggingResult)
+    set_retention = Rpc(retention.PutObjectRetention, common.Empty)
+    get_retention = Rpc(retention.GetObjectRetention, retention.ObjectRetention)
+    set_legal_hold = Rpc(retention.PutObjectLegalHold, common.Empty)
+    get_legal_hold = Rpc(retention.GetObjectLegalHold, retention.ObjectLegalHold)
     delete_object = Rpc(objects.DeleteObject, objects.DeleteObjectResult)
     delete_objects = Rpc(objects.DeleteObjects, objects.DeleteObjectsResult)
     copy_object = Rpc(copying.CopyObject, copying.CopyObjectResult)

@@ -113,8 +113,10 @@ async def build_worker(options: Options, name: str) -> Parts:
         await metadata.close()
         await blobs.close()
 
+    legacy = config.legacy.post_signature_v2
+    front = S3App(service, identities, region=config.region, domains=config.domains, clock=utc_now, post_signature_v2=legacy)
     return Parts(
-        app=_metered(S3App(service, identities, region=config.region, domains=config.domains, clock=utc_now), metrics),
+        app=_metered(front, metrics),
         rpc=build_server(
             service,
             identities,

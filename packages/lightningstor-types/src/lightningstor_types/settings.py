@@ -13,6 +13,9 @@ from attrs import frozen
 
 from lightningstor_types import wire
 from lightningstor_types.access import AccessControlPolicy
+from lightningstor_types.cors import CorsConfiguration
+from lightningstor_types.retention import BucketLock
+from lightningstor_types.tags import TagSet
 
 
 class VersioningStatus(StrEnum):
@@ -70,6 +73,9 @@ class BucketSettings:
     acl: AccessControlPolicy | None = None
     """None: the owner alone, with FULL_CONTROL."""
     public_access_block: PublicAccessBlock | None = None
+    object_lock: BucketLock | None = None
+    tagging: TagSet | None = None
+    cors: CorsConfiguration | None = None
 
 
 NO_SETTINGS = BucketSettings()

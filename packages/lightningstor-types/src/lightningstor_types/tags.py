@@ -19,3 +19,10 @@ class Tag:
 
     key: Annotated[str, wire.element("Key")]
     value: Annotated[str, wire.element("Value")]
+
+
+@frozen(kw_only=True)
+class TagSet:
+    """Tags that travel together: in a document, or in the one header of a write as `key=value` with ampersands between them."""
+
+    tags: Annotated[tuple[Tag, ...], wire.element("Tag")] = ()

@@ -25,10 +25,11 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from lightningstor_api.v1 import retention_pb2 as lightningstor__api_dot_v1_dot_retention__pb2
 from lightningstor_api.v1 import types_pb2 as lightningstor__api_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)lightningstor_api/v1/bucket_service.proto\x12\x10lightningstor.v1\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a lightningstor_api/v1/types.proto\"\xe6\x01\n\x13\x43reateBucketRequest\x12\x0e\n\x06\x62ucket\x18\x01 \x01(\t\x12\"\n\x15\x65xpected_bucket_owner\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x15\n\x08location\x18\x03 \x01(\tH\x01\x88\x01\x01\x12)\n\x03\x61\x63l\x18\x04 \x01(\x0b\x32\x1c.lightningstor.v1.AclHeaders\x12\x1d\n\x10object_ownership\x18\x05 \x01(\tH\x02\x88\x01\x01\x42\x18\n\x16_expected_bucket_ownerB\x0b\n\t_locationB\x13\n\x11_object_ownership\"&\n\x12\x43reateBucketResult\x12\x10\n\x08location\x18\x01 \x01(\t\"`\n\x10GetBucketRequest\x12\x0e\n\x06\x62ucket\x18\x01 \x01(\t\x12\"\n\x15\x65xpected_bucket_owner\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x18\n\x16_expected_bucket_owner\"\xe2\x01\n\x11\x42ucketDescription\x12\x0c\n\x04name\x18\x01 \x01(\t\x12+\n\x07\x63reated\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06region\x18\x03 \x01(\t\x12\x12\n\ngeneration\x18\x04 \x01(\x03\x12?\n\x06labels\x18\x05 \x03(\x0b\x32/.lightningstor.v1.BucketDescription.LabelsEntry\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xb6\x01\n\x12ListBucketsRequest\x12\x13\n\x06prefix\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x13\n\x06region\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x1f\n\x12\x63ontinuation_token\x18\x03 \x01(\tH\x02\x88\x01\x01\x12\x18\n\x0bmax_buckets\x18\x04 \x01(\x05H\x03\x88\x01\x01\x42\t\n\x07_prefixB\t\n\x07_regionB\x15\n\x13_continuation_tokenB\x0e\n\x0c_max_buckets\"Y\n\x0cListedBucket\x12\x0c\n\x04name\x18\x01 \x01(\t\x12+\n\x07\x63reated\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06region\x18\x03 \x01(\t\"\xc4\x01\n\x11ListBucketsResult\x12&\n\x05owner\x18\x01 \x01(\x0b\x32\x17.lightningstor.v1.Owner\x12/\n\x07\x62uckets\x18\x02 \x03(\x0b\x32\x1e.lightningstor.v1.ListedBucket\x12\x1f\n\x12\x63ontinuation_token\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x13\n\x06prefix\x18\x04 \x01(\tH\x01\x88\x01\x01\x42\x15\n\x13_continuation_tokenB\t\n\x07_prefix\"\xb4\x02\n\x13UpdateBucketRequest\x12\x0e\n\x06\x62ucket\x18\x01 \x01(\t\x12\"\n\x15\x65xpected_bucket_owner\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x41\n\x06labels\x18\x03 \x03(\x0b\x32\x31.lightningstor.v1.UpdateBucketRequest.LabelsEntry\x12/\n\x0bupdate_mask\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x1a\n\rif_generation\x18\x05 \x01(\x03H\x01\x88\x01\x01\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x18\n\x16_expected_bucket_ownerB\x10\n\x0e_if_generation\"\xb2\x01\n\x1aPutBucketVersioningRequest\x12\x0e\n\x06\x62ucket\x18\x01 \x01(\t\x12\"\n\x15\x65xpected_bucket_owner\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x17\n\nmfa_delete\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x13\n\x06status\x18\x04 \x01(\tH\x02\x88\x01\x01\x42\x18\n\x16_expected_bucket_ownerB\r\n\x0b_mfa_deleteB\t\n\x07_status\"j\n\x1aGetBucketVersioningRequest\x12\x0e\n\x06\x62ucket\x18\x01 \x01(\t\x12\"\n\x15\x65xpected_bucket_owner\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x18\n\x16_expected_bucket_owner\"9\n\x17VersioningConfiguration\x12\x13\n\x06status\x18\x01 \x01(\tH\x00\x88\x01\x01\x42\t\n\x07_status\"c\n\x13\x44\x65leteBucketRequest\x12\x0e\n\x06\x62ucket\x18\x01 \x01(\t\x12\"\n\x15\x65xpected_bucket_owner\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x18\n\x16_expected_bucket_owner\"_\n\x0fGetUsageRequest\x12\x0e\n\x06\x62ucket\x18\x01 \x01(\t\x12\"\n\x15\x65xpected_bucket_owner\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x18\n\x16_expected_bucket_owner\"\x92\x01\n\x0eGetUsageResult\x12\'\n\x06\x62ucket\x18\x01 \x01(\x0b\x32\x17.lightningstor.v1.Usage\x12(\n\x07project\x18\x02 \x01(\x0b\x32\x17.lightningstor.v1.Usage\x12-\n\x0corganisation\x18\x03 \x01(\x0b\x32\x17.lightningstor.v1.Usage2\xed\x05\n\rBucketService\x12[\n\x0c\x43reateBucket\x12%.lightningstor.v1.CreateBucketRequest\x1a$.lightningstor.v1.CreateBucketResult\x12Y\n\tGetBucket\x12\".lightningstor.v1.GetBucketRequest\x1a#.lightningstor.v1.BucketDescription\"\x03\x90\x02\x01\x12]\n\x0bListBuckets\x12$.lightningstor.v1.ListBucketsRequest\x1a#.lightningstor.v1.ListBucketsResult\"\x03\x90\x02\x01\x12Z\n\x0cUpdateBucket\x12%.lightningstor.v1.UpdateBucketRequest\x1a#.lightningstor.v1.BucketDescription\x12U\n\rSetVersioning\x12,.lightningstor.v1.PutBucketVersioningRequest\x1a\x16.google.protobuf.Empty\x12m\n\rGetVersioning\x12,.lightningstor.v1.GetBucketVersioningRequest\x1a).lightningstor.v1.VersioningConfiguration\"\x03\x90\x02\x01\x12M\n\x0c\x44\x65leteBucket\x12%.lightningstor.v1.DeleteBucketRequest\x1a\x16.google.protobuf.Empty\x12T\n\x08GetUsage\x12!.lightningstor.v1.GetUsageRequest\x1a .lightningstor.v1.GetUsageResult\"\x03\x90\x02\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)lightningstor_api/v1/bucket_service.proto\x12\x10lightningstor.v1\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$lightningstor_api/v1/retention.proto\x1a lightningstor_api/v1/types.proto\"\xfb\x01\n\x13\x43reateBucketRequest\x12\x0e\n\x06\x62ucket\x18\x01 \x01(\t\x12\"\n\x15\x65xpected_bucket_owner\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x15\n\x08location\x18\x03 \x01(\tH\x01\x88\x01\x01\x12)\n\x03\x61\x63l\x18\x04 \x01(\x0b\x32\x1c.lightningstor.v1.AclHeaders\x12\x1d\n\x10object_ownership\x18\x05 \x01(\tH\x02\x88\x01\x01\x12\x13\n\x0bobject_lock\x18\x06 \x01(\x08\x42\x18\n\x16_expected_bucket_ownerB\x0b\n\t_locationB\x13\n\x11_object_ownership\"&\n\x12\x43reateBucketResult\x12\x10\n\x08location\x18\x01 \x01(\t\"`\n\x10GetBucketRequest\x12\x0e\n\x06\x62ucket\x18\x01 \x01(\t\x12\"\n\x15\x65xpected_bucket_owner\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x18\n\x16_expected_bucket_owner\"\xe2\x01\n\x11\x42ucketDescription\x12\x0c\n\x04name\x18\x01 \x01(\t\x12+\n\x07\x63reated\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06region\x18\x03 \x01(\t\x12\x12\n\ngeneration\x18\x04 \x01(\x03\x12?\n\x06labels\x18\x05 \x03(\x0b\x32/.lightningstor.v1.BucketDescription.LabelsEntry\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xb6\x01\n\x12ListBucketsRequest\x12\x13\n\x06prefix\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x13\n\x06region\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x1f\n\x12\x63ontinuation_token\x18\x03 \x01(\tH\x02\x88\x01\x01\x12\x18\n\x0bmax_buckets\x18\x04 \x01(\x05H\x03\x88\x01\x01\x42\t\n\x07_prefixB\t\n\x07_regionB\x15\n\x13_continuation_tokenB\x0e\n\x0c_max_buckets\"Y\n\x0cListedBucket\x12\x0c\n\x04name\x18\x01 \x01(\t\x12+\n\x07\x63reated\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06region\x18\x03 \x01(\t\"\xc4\x01\n\x11ListBucketsResult\x12&\n\x05owner\x18\x01 \x01(\x0b\x32\x17.lightningstor.v1.Owner\x12/\n\x07\x62uckets\x18\x02 \x03(\x0b\x32\x1e.lightningstor.v1.ListedBucket\x12\x1f\n\x12\x63ontinuation_token\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x13\n\x06prefix\x18\x04 \x01(\tH\x01\x88\x01\x01\x42\x15\n\x13_continuation_tokenB\t\n\x07_prefix\"\xb4\x02\n\x13UpdateBucketRequest\x12\x0e\n\x06\x62ucket\x18\x01 \x01(\t\x12\"\n\x15\x65xpected_bucket_owner\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x41\n\x06labels\x18\x03 \x03(\x0b\x32\x31.lightningstor.v1.UpdateBucketRequest.LabelsEntry\x12/\n\x0bupdate_mask\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x1a\n\rif_generation\x18\x05 \x01(\x03H\x01\x88\x01\x01\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x18\n\x16_expected_bucket_ownerB\x10\n\x0e_if_generation\"\xb2\x01\n\x1aPutBucketVersioningRequest\x12\x0e\n\x06\x62ucket\x18\x01 \x01(\t\x12\"\n\x15\x65xpected_bucket_owner\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x17\n\nmfa_delete\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x13\n\x06status\x18\x04 \x01(\tH\x02\x88\x01\x01\x42\x18\n\x16_expected_bucket_ownerB\r\n\x0b_mfa_deleteB\t\n\x07_status\"j\n\x1aGetBucketVersioningRequest\x12\x0e\n\x06\x62ucket\x18\x01 \x01(\t\x12\"\n\x15\x65xpected_bucket_owner\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x18\n\x16_expected_bucket_owner\"9\n\x17VersioningConfiguration\x12\x13\n\x06status\x18\x01 \x01(\tH\x00\x88\x01\x01\x42\t\n\x07_status\"\x92\x01\n\x17PutBucketTaggingRequest\x12\x0e\n\x06\x62ucket\x18\x01 \x01(\t\x12\"\n\x15\x65xpected_bucket_owner\x18\x02 \x01(\tH\x00\x88\x01\x01\x12)\n\x07tagging\x18\x03 \x01(\x0b\x32\x18.lightningstor.v1.TagSetB\x18\n\x16_expected_bucket_owner\"g\n\x17GetBucketTaggingRequest\x12\x0e\n\x06\x62ucket\x18\x01 \x01(\t\x12\"\n\x15\x65xpected_bucket_owner\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x18\n\x16_expected_bucket_owner\"=\n\x16GetBucketTaggingResult\x12#\n\x04tags\x18\x01 \x03(\x0b\x32\x15.lightningstor.v1.Tag\"j\n\x1a\x44\x65leteBucketTaggingRequest\x12\x0e\n\x06\x62ucket\x18\x01 \x01(\t\x12\"\n\x15\x65xpected_bucket_owner\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x18\n\x16_expected_bucket_owner\"c\n\x13\x44\x65leteBucketRequest\x12\x0e\n\x06\x62ucket\x18\x01 \x01(\t\x12\"\n\x15\x65xpected_bucket_owner\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x18\n\x16_expected_bucket_owner\"_\n\x0fGetUsageRequest\x12\x0e\n\x06\x62ucket\x18\x01 \x01(\t\x12\"\n\x15\x65xpected_bucket_owner\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x18\n\x16_expected_bucket_owner\"\x92\x01\n\x0eGetUsageResult\x12\'\n\x06\x62ucket\x18\x01 \x01(\x0b\x32\x17.lightningstor.v1.Usage\x12(\n\x07project\x18\x02 \x01(\x0b\x32\x17.lightningstor.v1.Usage\x12-\n\x0corganisation\x18\x03 \x01(\x0b\x32\x17.lightningstor.v1.Usage2\xda\t\n\rBucketService\x12[\n\x0c\x43reateBucket\x12%.lightningstor.v1.CreateBucketRequest\x1a$.lightningstor.v1.CreateBucketResult\x12Y\n\tGetBucket\x12\".lightningstor.v1.GetBucketRequest\x1a#.lightningstor.v1.BucketDescription\"\x03\x90\x02\x01\x12]\n\x0bListBuckets\x12$.lightningstor.v1.ListBucketsRequest\x1a#.lightningstor.v1.ListBucketsResult\"\x03\x90\x02\x01\x12Z\n\x0cUpdateBucket\x12%.lightningstor.v1.UpdateBucketRequest\x1a#.lightningstor.v1.BucketDescription\x12U\n\rSetVersioning\x12,.lightningstor.v1.PutBucketVersioningRequest\x1a\x16.google.protobuf.Empty\x12m\n\rGetVersioning\x12,.lightningstor.v1.GetBucketVersioningRequest\x1a).lightningstor.v1.VersioningConfiguration\"\x03\x90\x02\x01\x12R\n\rSetBucketTags\x12).lightningstor.v1.PutBucketTaggingRequest\x1a\x16.google.protobuf.Empty\x12i\n\rGetBucketTags\x12).lightningstor.v1.GetBucketTaggingRequest\x1a(.lightningstor.v1.GetBucketTaggingResult\"\x03\x90\x02\x01\x12X\n\x10\x44\x65leteBucketTags\x12,.lightningstor.v1.DeleteBucketTaggingRequest\x1a\x16.google.protobuf.Empty\x12\\\n\rSetObjectLock\x12\x33.lightningstor.v1.PutObjectLockConfigurationRequest\x1a\x16.google.protobuf.Empty\x12t\n\rGetObjectLock\x12\x33.lightningstor.v1.GetObjectLockConfigurationRequest\x1a).lightningstor.v1.ObjectLockConfiguration\"\x03\x90\x02\x01\x12M\n\x0c\x44\x65leteBucket\x12%.lightningstor.v1.DeleteBucketRequest\x1a\x16.google.protobuf.Empty\x12T\n\x08GetUsage\x12!.lightningstor.v1.GetUsageRequest\x1a .lightningstor.v1.GetUsageResult\"\x03\x90\x02\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,40 +46,52 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BUCKETSERVICE'].methods_by_name['ListBuckets']._serialized_options = b'\220\002\001'
   _globals['_BUCKETSERVICE'].methods_by_name['GetVersioning']._loaded_options = None
   _globals['_BUCKETSERVICE'].methods_by_name['GetVersioning']._serialized_options = b'\220\002\001'
+  _globals['_BUCKETSERVICE'].methods_by_name['GetBucketTags']._loaded_options = None
+  _globals['_BUCKETSERVICE'].methods_by_name['GetBucketTags']._serialized_options = b'\220\002\001'
+  _globals['_BUCKETSERVICE'].methods_by_name['GetObjectLock']._loaded_options = None
+  _globals['_BUCKETSERVICE'].methods_by_name['GetObjectLock']._serialized_options = b'\220\002\001'
   _globals['_BUCKETSERVICE'].methods_by_name['GetUsage']._loaded_options = None
   _globals['_BUCKETSERVICE'].methods_by_name['GetUsage']._serialized_options = b'\220\002\001'
-  _globals['_CREATEBUCKETREQUEST']._serialized_start=194
-  _globals['_CREATEBUCKETREQUEST']._serialized_end=424
-  _globals['_CREATEBUCKETRESULT']._serialized_start=426
-  _globals['_CREATEBUCKETRESULT']._serialized_end=464
-  _globals['_GETBUCKETREQUEST']._serialized_start=466
-  _globals['_GETBUCKETREQUEST']._serialized_end=562
-  _globals['_BUCKETDESCRIPTION']._serialized_start=565
-  _globals['_BUCKETDESCRIPTION']._serialized_end=791
-  _globals['_BUCKETDESCRIPTION_LABELSENTRY']._serialized_start=746
-  _globals['_BUCKETDESCRIPTION_LABELSENTRY']._serialized_end=791
-  _globals['_LISTBUCKETSREQUEST']._serialized_start=794
-  _globals['_LISTBUCKETSREQUEST']._serialized_end=976
-  _globals['_LISTEDBUCKET']._serialized_start=978
-  _globals['_LISTEDBUCKET']._serialized_end=1067
-  _globals['_LISTBUCKETSRESULT']._serialized_start=1070
-  _globals['_LISTBUCKETSRESULT']._serialized_end=1266
-  _globals['_UPDATEBUCKETREQUEST']._serialized_start=1269
-  _globals['_UPDATEBUCKETREQUEST']._serialized_end=1577
-  _globals['_UPDATEBUCKETREQUEST_LABELSENTRY']._serialized_start=746
-  _globals['_UPDATEBUCKETREQUEST_LABELSENTRY']._serialized_end=791
-  _globals['_PUTBUCKETVERSIONINGREQUEST']._serialized_start=1580
-  _globals['_PUTBUCKETVERSIONINGREQUEST']._serialized_end=1758
-  _globals['_GETBUCKETVERSIONINGREQUEST']._serialized_start=1760
-  _globals['_GETBUCKETVERSIONINGREQUEST']._serialized_end=1866
-  _globals['_VERSIONINGCONFIGURATION']._serialized_start=1868
-  _globals['_VERSIONINGCONFIGURATION']._serialized_end=1925
-  _globals['_DELETEBUCKETREQUEST']._serialized_start=1927
-  _globals['_DELETEBUCKETREQUEST']._serialized_end=2026
-  _globals['_GETUSAGEREQUEST']._serialized_start=2028
-  _globals['_GETUSAGEREQUEST']._serialized_end=2123
-  _globals['_GETUSAGERESULT']._serialized_start=2126
-  _globals['_GETUSAGERESULT']._serialized_end=2272
-  _globals['_BUCKETSERVICE']._serialized_start=2275
-  _globals['_BUCKETSERVICE']._serialized_end=3024
+  _globals['_CREATEBUCKETREQUEST']._serialized_start=232
+  _globals['_CREATEBUCKETREQUEST']._serialized_end=483
+  _globals['_CREATEBUCKETRESULT']._serialized_start=485
+  _globals['_CREATEBUCKETRESULT']._serialized_end=523
+  _globals['_GETBUCKETREQUEST']._serialized_start=525
+  _globals['_GETBUCKETREQUEST']._serialized_end=621
+  _globals['_BUCKETDESCRIPTION']._serialized_start=624
+  _globals['_BUCKETDESCRIPTION']._serialized_end=850
+  _globals['_BUCKETDESCRIPTION_LABELSENTRY']._serialized_start=805
+  _globals['_BUCKETDESCRIPTION_LABELSENTRY']._serialized_end=850
+  _globals['_LISTBUCKETSREQUEST']._serialized_start=853
+  _globals['_LISTBUCKETSREQUEST']._serialized_end=1035
+  _globals['_LISTEDBUCKET']._serialized_start=1037
+  _globals['_LISTEDBUCKET']._serialized_end=1126
+  _globals['_LISTBUCKETSRESULT']._serialized_start=1129
+  _globals['_LISTBUCKETSRESULT']._serialized_end=1325
+  _globals['_UPDATEBUCKETREQUEST']._serialized_start=1328
+  _globals['_UPDATEBUCKETREQUEST']._serialized_end=1636
+  _globals['_UPDATEBUCKETREQUEST_LABELSENTRY']._serialized_start=805
+  _globals['_UPDATEBUCKETREQUEST_LABELSENTRY']._serialized_end=850
+  _globals['_PUTBUCKETVERSIONINGREQUEST']._serialized_start=1639
+  _globals['_PUTBUCKETVERSIONINGREQUEST']._serialized_end=1817
+  _globals['_GETBUCKETVERSIONINGREQUEST']._serialized_start=1819
+  _globals['_GETBUCKETVERSIONINGREQUEST']._serialized_end=1925
+  _globals['_VERSIONINGCONFIGURATION']._serialized_start=1927
+  _globals['_VERSIONINGCONFIGURATION']._serialized_end=1984
+  _globals['_PUTBUCKETTAGGINGREQUEST']._serialized_start=1987
+  _globals['_PUTBUCKETTAGGINGREQUEST']._serialized_end=2133
+  _globals['_GETBUCKETTAGGINGREQUEST']._serialized_start=2135
+  _globals['_GETBUCKETTAGGINGREQUEST']._serialized_end=2238
+  _globals['_GETBUCKETTAGGINGRESULT']._serialized_start=2240
+  _globals['_GETBUCKETTAGGINGRESULT']._serialized_end=2301
+  _globals['_DELETEBUCKETTAGGINGREQUEST']._serialized_start=2303
+  _globals['_DELETEBUCKETTAGGINGREQUEST']._serialized_end=2409
+  _globals['_DELETEBUCKETREQUEST']._serialized_start=2411
+  _globals['_DELETEBUCKETREQUEST']._serialized_end=2510
+  _globals['_GETUSAGEREQUEST']._serialized_start=2512
+  _globals['_GETUSAGEREQUEST']._serialized_end=2607
+  _globals['_GETUSAGERESULT']._serialized_start=2610
+  _globals['_GETUSAGERESULT']._serialized_end=2756
+  _globals['_BUCKETSERVICE']._serialized_start=2759
+  _globals['_BUCKETSERVICE']._serialized_end=4001
 # @@protoc_insertion_point(module_scope)

@@ -44,12 +44,15 @@ class CreateBucketRequest(_message.Message):
     LOCATION_FIELD_NUMBER: _builtins.int
     ACL_FIELD_NUMBER: _builtins.int
     OBJECT_OWNERSHIP_FIELD_NUMBER: _builtins.int
+    OBJECT_LOCK_FIELD_NUMBER: _builtins.int
     bucket: _builtins.str
     expected_bucket_owner: _builtins.str
     location: _builtins.str
     """the region; the server's own is the only one"""
     object_ownership: _builtins.str
     """BucketOwnerEnforced, BucketOwnerPreferred or ObjectWriter"""
+    object_lock: _builtins.bool
+    """keeps versions, too"""
     @_builtins.property
     def acl(self) -> _types_pb2.AclHeaders: ...
     def __init__(
@@ -60,10 +63,11 @@ class CreateBucketRequest(_message.Message):
         location: _builtins.str | None = ...,
         acl: _types_pb2.AclHeaders | None = ...,
         object_ownership: _builtins.str | None = ...,
+        object_lock: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_bucket_owner", b"_expected_bucket_owner", "_location", b"_location", "_object_ownership", b"_object_ownership", "acl", b"acl", "expected_bucket_owner", b"expected_bucket_owner", "location", b"location", "object_ownership", b"object_ownership"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_bucket_owner", b"_expected_bucket_owner", "_location", b"_location", "_object_ownership", b"_object_ownership", "acl", b"acl", "bucket", b"bucket", "expected_bucket_owner", b"expected_bucket_owner", "location", b"location", "object_ownership", b"object_ownership"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_bucket_owner", b"_expected_bucket_owner", "_location", b"_location", "_object_ownership", b"_object_ownership", "acl", b"acl", "bucket", b"bucket", "expected_bucket_owner", b"expected_bucket_owner", "location", b"location", "object_lock", b"object_lock", "object_ownership", b"object_ownership"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__expected_bucket_owner: _TypeAlias = _typing.Literal["expected_bucket_owner"]  # noqa: Y015
     _WhichOneofArgType__expected_bucket_owner: _TypeAlias = _typing.Literal["_expected_bucket_owner", b"_expected_bucket_owner"]  # noqa: Y015
@@ -437,6 +441,106 @@ class VersioningConfiguration(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__status) -> _WhichOneofReturnType__status | None: ...
 
 Global___VersioningConfiguration: _TypeAlias = VersioningConfiguration  # noqa: Y015
+
+@_typing.final
+class PutBucketTaggingRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BUCKET_FIELD_NUMBER: _builtins.int
+    EXPECTED_BUCKET_OWNER_FIELD_NUMBER: _builtins.int
+    TAGGING_FIELD_NUMBER: _builtins.int
+    bucket: _builtins.str
+    expected_bucket_owner: _builtins.str
+    @_builtins.property
+    def tagging(self) -> _types_pb2.TagSet:
+        """50 tags at most"""
+
+    def __init__(
+        self,
+        *,
+        bucket: _builtins.str = ...,
+        expected_bucket_owner: _builtins.str | None = ...,
+        tagging: _types_pb2.TagSet | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_bucket_owner", b"_expected_bucket_owner", "expected_bucket_owner", b"expected_bucket_owner", "tagging", b"tagging"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_bucket_owner", b"_expected_bucket_owner", "bucket", b"bucket", "expected_bucket_owner", b"expected_bucket_owner", "tagging", b"tagging"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__expected_bucket_owner: _TypeAlias = _typing.Literal["expected_bucket_owner"]  # noqa: Y015
+    _WhichOneofArgType__expected_bucket_owner: _TypeAlias = _typing.Literal["_expected_bucket_owner", b"_expected_bucket_owner"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expected_bucket_owner) -> _WhichOneofReturnType__expected_bucket_owner | None: ...
+
+Global___PutBucketTaggingRequest: _TypeAlias = PutBucketTaggingRequest  # noqa: Y015
+
+@_typing.final
+class GetBucketTaggingRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BUCKET_FIELD_NUMBER: _builtins.int
+    EXPECTED_BUCKET_OWNER_FIELD_NUMBER: _builtins.int
+    bucket: _builtins.str
+    expected_bucket_owner: _builtins.str
+    def __init__(
+        self,
+        *,
+        bucket: _builtins.str = ...,
+        expected_bucket_owner: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_bucket_owner", b"_expected_bucket_owner", "expected_bucket_owner", b"expected_bucket_owner"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_bucket_owner", b"_expected_bucket_owner", "bucket", b"bucket", "expected_bucket_owner", b"expected_bucket_owner"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__expected_bucket_owner: _TypeAlias = _typing.Literal["expected_bucket_owner"]  # noqa: Y015
+    _WhichOneofArgType__expected_bucket_owner: _TypeAlias = _typing.Literal["_expected_bucket_owner", b"_expected_bucket_owner"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expected_bucket_owner) -> _WhichOneofReturnType__expected_bucket_owner | None: ...
+
+Global___GetBucketTaggingRequest: _TypeAlias = GetBucketTaggingRequest  # noqa: Y015
+
+@_typing.final
+class GetBucketTaggingResult(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TAGS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Tag]:
+        """by their keys"""
+
+    def __init__(
+        self,
+        *,
+        tags: _abc.Iterable[_types_pb2.Tag] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tags", b"tags"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetBucketTaggingResult: _TypeAlias = GetBucketTaggingResult  # noqa: Y015
+
+@_typing.final
+class DeleteBucketTaggingRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BUCKET_FIELD_NUMBER: _builtins.int
+    EXPECTED_BUCKET_OWNER_FIELD_NUMBER: _builtins.int
+    bucket: _builtins.str
+    expected_bucket_owner: _builtins.str
+    def __init__(
+        self,
+        *,
+        bucket: _builtins.str = ...,
+        expected_bucket_owner: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_bucket_owner", b"_expected_bucket_owner", "expected_bucket_owner", b"expected_bucket_owner"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_bucket_owner", b"_expected_bucket_owner", "bucket", b"bucket", "expected_bucket_owner", b"expected_bucket_owner"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__expected_bucket_owner: _TypeAlias = _typing.Literal["expected_bucket_owner"]  # noqa: Y015
+    _WhichOneofArgType__expected_bucket_owner: _TypeAlias = _typing.Literal["_expected_bucket_owner", b"_expected_bucket_owner"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expected_bucket_owner) -> _WhichOneofReturnType__expected_bucket_owner | None: ...
+
+Global___DeleteBucketTaggingRequest: _TypeAlias = DeleteBucketTaggingRequest  # noqa: Y015
 
 @_typing.final
 class DeleteBucketRequest(_message.Message):

@@ -14,6 +14,7 @@ from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from lightningstor_api.v1 import retention_pb2 as _retention_pb2
 from lightningstor_api.v1 import types_pb2 as _types_pb2
 import builtins as _builtins
 import sys
@@ -85,6 +86,8 @@ class PutObjectRequest(_message.Message):
     STORAGE_CLASS_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
     ACL_FIELD_NUMBER: _builtins.int
+    TAGGING_FIELD_NUMBER: _builtins.int
+    LOCK_FIELD_NUMBER: _builtins.int
     bucket: _builtins.str
     expected_bucket_owner: _builtins.str
     key: _builtins.str
@@ -101,6 +104,10 @@ class PutObjectRequest(_message.Message):
     def metadata(self) -> _types_pb2.ObjectMetadata: ...
     @_builtins.property
     def acl(self) -> _types_pb2.AclHeaders: ...
+    @_builtins.property
+    def tagging(self) -> _types_pb2.TagSet: ...
+    @_builtins.property
+    def lock(self) -> _retention_pb2.LockHeaders: ...
     def __init__(
         self,
         *,
@@ -114,10 +121,12 @@ class PutObjectRequest(_message.Message):
         storage_class: _builtins.str | None = ...,
         metadata: _types_pb2.ObjectMetadata | None = ...,
         acl: _types_pb2.AclHeaders | None = ...,
+        tagging: _types_pb2.TagSet | None = ...,
+        lock: _retention_pb2.LockHeaders | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_checksum_algorithm", b"_checksum_algorithm", "_content_md5", b"_content_md5", "_expected_bucket_owner", b"_expected_bucket_owner", "_storage_class", b"_storage_class", "acl", b"acl", "checksum_algorithm", b"checksum_algorithm", "checksums", b"checksums", "conditions", b"conditions", "content_md5", b"content_md5", "expected_bucket_owner", b"expected_bucket_owner", "metadata", b"metadata", "storage_class", b"storage_class"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_checksum_algorithm", b"_checksum_algorithm", "_content_md5", b"_content_md5", "_expected_bucket_owner", b"_expected_bucket_owner", "_storage_class", b"_storage_class", "acl", b"acl", "checksum_algorithm", b"checksum_algorithm", "checksums", b"checksums", "conditions", b"conditions", "content_md5", b"content_md5", "expected_bucket_owner", b"expected_bucket_owner", "lock", b"lock", "metadata", b"metadata", "storage_class", b"storage_class", "tagging", b"tagging"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_checksum_algorithm", b"_checksum_algorithm", "_content_md5", b"_content_md5", "_expected_bucket_owner", b"_expected_bucket_owner", "_storage_class", b"_storage_class", "acl", b"acl", "bucket", b"bucket", "checksum_algorithm", b"checksum_algorithm", "checksums", b"checksums", "conditions", b"conditions", "content_md5", b"content_md5", "expected_bucket_owner", b"expected_bucket_owner", "key", b"key", "metadata", b"metadata", "storage_class", b"storage_class"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_checksum_algorithm", b"_checksum_algorithm", "_content_md5", b"_content_md5", "_expected_bucket_owner", b"_expected_bucket_owner", "_storage_class", b"_storage_class", "acl", b"acl", "bucket", b"bucket", "checksum_algorithm", b"checksum_algorithm", "checksums", b"checksums", "conditions", b"conditions", "content_md5", b"content_md5", "expected_bucket_owner", b"expected_bucket_owner", "key", b"key", "lock", b"lock", "metadata", b"metadata", "storage_class", b"storage_class", "tagging", b"tagging"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__checksum_algorithm: _TypeAlias = _typing.Literal["checksum_algorithm"]  # noqa: Y015
     _WhichOneofArgType__checksum_algorithm: _TypeAlias = _typing.Literal["_checksum_algorithm", b"_checksum_algorithm"]  # noqa: Y015
@@ -306,13 +315,21 @@ class HeadObjectResult(_message.Message):
     ACCEPT_RANGES_FIELD_NUMBER: _builtins.int
     CONTENT_LENGTH_FIELD_NUMBER: _builtins.int
     CONTENT_RANGE_FIELD_NUMBER: _builtins.int
+    TAG_COUNT_FIELD_NUMBER: _builtins.int
+    LOCK_FIELD_NUMBER: _builtins.int
     accept_ranges: _builtins.str
     """bytes"""
     content_length: _builtins.int
     """of the range asked for"""
     content_range: _builtins.str
+    tag_count: _builtins.int
+    """where there are tags that the caller may read"""
     @_builtins.property
     def object(self) -> _types_pb2.Object: ...
+    @_builtins.property
+    def lock(self) -> _retention_pb2.LockHeaders:
+        """what the caller may know of it"""
+
     def __init__(
         self,
         *,
@@ -320,19 +337,25 @@ class HeadObjectResult(_message.Message):
         accept_ranges: _builtins.str | None = ...,
         content_length: _builtins.int = ...,
         content_range: _builtins.str | None = ...,
+        tag_count: _builtins.int | None = ...,
+        lock: _retention_pb2.LockHeaders | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_accept_ranges", b"_accept_ranges", "_content_range", b"_content_range", "accept_ranges", b"accept_ranges", "content_range", b"content_range", "object", b"object"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_accept_ranges", b"_accept_ranges", "_content_range", b"_content_range", "_tag_count", b"_tag_count", "accept_ranges", b"accept_ranges", "content_range", b"content_range", "lock", b"lock", "object", b"object", "tag_count", b"tag_count"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_accept_ranges", b"_accept_ranges", "_content_range", b"_content_range", "accept_ranges", b"accept_ranges", "content_length", b"content_length", "content_range", b"content_range", "object", b"object"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_accept_ranges", b"_accept_ranges", "_content_range", b"_content_range", "_tag_count", b"_tag_count", "accept_ranges", b"accept_ranges", "content_length", b"content_length", "content_range", b"content_range", "lock", b"lock", "object", b"object", "tag_count", b"tag_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__accept_ranges: _TypeAlias = _typing.Literal["accept_ranges"]  # noqa: Y015
     _WhichOneofArgType__accept_ranges: _TypeAlias = _typing.Literal["_accept_ranges", b"_accept_ranges"]  # noqa: Y015
     _WhichOneofReturnType__content_range: _TypeAlias = _typing.Literal["content_range"]  # noqa: Y015
     _WhichOneofArgType__content_range: _TypeAlias = _typing.Literal["_content_range", b"_content_range"]  # noqa: Y015
+    _WhichOneofReturnType__tag_count: _TypeAlias = _typing.Literal["tag_count"]  # noqa: Y015
+    _WhichOneofArgType__tag_count: _TypeAlias = _typing.Literal["_tag_count", b"_tag_count"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__accept_ranges) -> _WhichOneofReturnType__accept_ranges | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__content_range) -> _WhichOneofReturnType__content_range | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__tag_count) -> _WhichOneofReturnType__tag_count | None: ...
 
 Global___HeadObjectResult: _TypeAlias = HeadObjectResult  # noqa: Y015
 
@@ -405,12 +428,19 @@ class GetObjectResult(_message.Message):
     ACCEPT_RANGES_FIELD_NUMBER: _builtins.int
     CONTENT_LENGTH_FIELD_NUMBER: _builtins.int
     CONTENT_RANGE_FIELD_NUMBER: _builtins.int
+    TAG_COUNT_FIELD_NUMBER: _builtins.int
+    LOCK_FIELD_NUMBER: _builtins.int
     accept_ranges: _builtins.str
     content_length: _builtins.int
     """the bytes that the chunks will bring"""
     content_range: _builtins.str
+    tag_count: _builtins.int
     @_builtins.property
     def object(self) -> _types_pb2.Object: ...
+    @_builtins.property
+    def lock(self) -> _retention_pb2.LockHeaders:
+        """what the caller may know of it"""
+
     def __init__(
         self,
         *,
@@ -418,19 +448,25 @@ class GetObjectResult(_message.Message):
         accept_ranges: _builtins.str | None = ...,
         content_length: _builtins.int = ...,
         content_range: _builtins.str | None = ...,
+        tag_count: _builtins.int | None = ...,
+        lock: _retention_pb2.LockHeaders | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_accept_ranges", b"_accept_ranges", "_content_range", b"_content_range", "accept_ranges", b"accept_ranges", "content_range", b"content_range", "object", b"object"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_accept_ranges", b"_accept_ranges", "_content_range", b"_content_range", "_tag_count", b"_tag_count", "accept_ranges", b"accept_ranges", "content_range", b"content_range", "lock", b"lock", "object", b"object", "tag_count", b"tag_count"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_accept_ranges", b"_accept_ranges", "_content_range", b"_content_range", "accept_ranges", b"accept_ranges", "content_length", b"content_length", "content_range", b"content_range", "object", b"object"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_accept_ranges", b"_accept_ranges", "_content_range", b"_content_range", "_tag_count", b"_tag_count", "accept_ranges", b"accept_ranges", "content_length", b"content_length", "content_range", b"content_range", "lock", b"lock", "object", b"object", "tag_count", b"tag_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__accept_ranges: _TypeAlias = _typing.Literal["accept_ranges"]  # noqa: Y015
     _WhichOneofArgType__accept_ranges: _TypeAlias = _typing.Literal["_accept_ranges", b"_accept_ranges"]  # noqa: Y015
     _WhichOneofReturnType__content_range: _TypeAlias = _typing.Literal["content_range"]  # noqa: Y015
     _WhichOneofArgType__content_range: _TypeAlias = _typing.Literal["_content_range", b"_content_range"]  # noqa: Y015
+    _WhichOneofReturnType__tag_count: _TypeAlias = _typing.Literal["tag_count"]  # noqa: Y015
+    _WhichOneofArgType__tag_count: _TypeAlias = _typing.Literal["_tag_count", b"_tag_count"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__accept_ranges) -> _WhichOneofReturnType__accept_ranges | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__content_range) -> _WhichOneofReturnType__content_range | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__tag_count) -> _WhichOneofReturnType__tag_count | None: ...
 
 Global___GetObjectResult: _TypeAlias = GetObjectResult  # noqa: Y015
 
@@ -1025,6 +1061,186 @@ class UpdateObjectResult(_message.Message):
 Global___UpdateObjectResult: _TypeAlias = UpdateObjectResult  # noqa: Y015
 
 @_typing.final
+class PutObjectTaggingRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BUCKET_FIELD_NUMBER: _builtins.int
+    EXPECTED_BUCKET_OWNER_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    VERSION_ID_FIELD_NUMBER: _builtins.int
+    TAGGING_FIELD_NUMBER: _builtins.int
+    bucket: _builtins.str
+    expected_bucket_owner: _builtins.str
+    key: _builtins.str
+    version_id: _builtins.str
+    @_builtins.property
+    def tagging(self) -> _types_pb2.TagSet:
+        """10 tags at most"""
+
+    def __init__(
+        self,
+        *,
+        bucket: _builtins.str = ...,
+        expected_bucket_owner: _builtins.str | None = ...,
+        key: _builtins.str = ...,
+        version_id: _builtins.str | None = ...,
+        tagging: _types_pb2.TagSet | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_bucket_owner", b"_expected_bucket_owner", "_version_id", b"_version_id", "expected_bucket_owner", b"expected_bucket_owner", "tagging", b"tagging", "version_id", b"version_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_bucket_owner", b"_expected_bucket_owner", "_version_id", b"_version_id", "bucket", b"bucket", "expected_bucket_owner", b"expected_bucket_owner", "key", b"key", "tagging", b"tagging", "version_id", b"version_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__expected_bucket_owner: _TypeAlias = _typing.Literal["expected_bucket_owner"]  # noqa: Y015
+    _WhichOneofArgType__expected_bucket_owner: _TypeAlias = _typing.Literal["_expected_bucket_owner", b"_expected_bucket_owner"]  # noqa: Y015
+    _WhichOneofReturnType__version_id: _TypeAlias = _typing.Literal["version_id"]  # noqa: Y015
+    _WhichOneofArgType__version_id: _TypeAlias = _typing.Literal["_version_id", b"_version_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expected_bucket_owner) -> _WhichOneofReturnType__expected_bucket_owner | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__version_id) -> _WhichOneofReturnType__version_id | None: ...
+
+Global___PutObjectTaggingRequest: _TypeAlias = PutObjectTaggingRequest  # noqa: Y015
+
+@_typing.final
+class PutObjectTaggingResult(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_ID_FIELD_NUMBER: _builtins.int
+    version_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        version_id: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_version_id", b"_version_id", "version_id", b"version_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_version_id", b"_version_id", "version_id", b"version_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__version_id: _TypeAlias = _typing.Literal["version_id"]  # noqa: Y015
+    _WhichOneofArgType__version_id: _TypeAlias = _typing.Literal["_version_id", b"_version_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__version_id) -> _WhichOneofReturnType__version_id | None: ...
+
+Global___PutObjectTaggingResult: _TypeAlias = PutObjectTaggingResult  # noqa: Y015
+
+@_typing.final
+class GetObjectTaggingRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BUCKET_FIELD_NUMBER: _builtins.int
+    EXPECTED_BUCKET_OWNER_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    VERSION_ID_FIELD_NUMBER: _builtins.int
+    bucket: _builtins.str
+    expected_bucket_owner: _builtins.str
+    key: _builtins.str
+    version_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        bucket: _builtins.str = ...,
+        expected_bucket_owner: _builtins.str | None = ...,
+        key: _builtins.str = ...,
+        version_id: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_bucket_owner", b"_expected_bucket_owner", "_version_id", b"_version_id", "expected_bucket_owner", b"expected_bucket_owner", "version_id", b"version_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_bucket_owner", b"_expected_bucket_owner", "_version_id", b"_version_id", "bucket", b"bucket", "expected_bucket_owner", b"expected_bucket_owner", "key", b"key", "version_id", b"version_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__expected_bucket_owner: _TypeAlias = _typing.Literal["expected_bucket_owner"]  # noqa: Y015
+    _WhichOneofArgType__expected_bucket_owner: _TypeAlias = _typing.Literal["_expected_bucket_owner", b"_expected_bucket_owner"]  # noqa: Y015
+    _WhichOneofReturnType__version_id: _TypeAlias = _typing.Literal["version_id"]  # noqa: Y015
+    _WhichOneofArgType__version_id: _TypeAlias = _typing.Literal["_version_id", b"_version_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expected_bucket_owner) -> _WhichOneofReturnType__expected_bucket_owner | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__version_id) -> _WhichOneofReturnType__version_id | None: ...
+
+Global___GetObjectTaggingRequest: _TypeAlias = GetObjectTaggingRequest  # noqa: Y015
+
+@_typing.final
+class GetObjectTaggingResult(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_ID_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
+    version_id: _builtins.str
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Tag]:
+        """by their keys"""
+
+    def __init__(
+        self,
+        *,
+        version_id: _builtins.str | None = ...,
+        tags: _abc.Iterable[_types_pb2.Tag] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_version_id", b"_version_id", "version_id", b"version_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_version_id", b"_version_id", "tags", b"tags", "version_id", b"version_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__version_id: _TypeAlias = _typing.Literal["version_id"]  # noqa: Y015
+    _WhichOneofArgType__version_id: _TypeAlias = _typing.Literal["_version_id", b"_version_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__version_id) -> _WhichOneofReturnType__version_id | None: ...
+
+Global___GetObjectTaggingResult: _TypeAlias = GetObjectTaggingResult  # noqa: Y015
+
+@_typing.final
+class DeleteObjectTaggingRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BUCKET_FIELD_NUMBER: _builtins.int
+    EXPECTED_BUCKET_OWNER_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    VERSION_ID_FIELD_NUMBER: _builtins.int
+    bucket: _builtins.str
+    expected_bucket_owner: _builtins.str
+    key: _builtins.str
+    version_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        bucket: _builtins.str = ...,
+        expected_bucket_owner: _builtins.str | None = ...,
+        key: _builtins.str = ...,
+        version_id: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_bucket_owner", b"_expected_bucket_owner", "_version_id", b"_version_id", "expected_bucket_owner", b"expected_bucket_owner", "version_id", b"version_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_bucket_owner", b"_expected_bucket_owner", "_version_id", b"_version_id", "bucket", b"bucket", "expected_bucket_owner", b"expected_bucket_owner", "key", b"key", "version_id", b"version_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__expected_bucket_owner: _TypeAlias = _typing.Literal["expected_bucket_owner"]  # noqa: Y015
+    _WhichOneofArgType__expected_bucket_owner: _TypeAlias = _typing.Literal["_expected_bucket_owner", b"_expected_bucket_owner"]  # noqa: Y015
+    _WhichOneofReturnType__version_id: _TypeAlias = _typing.Literal["version_id"]  # noqa: Y015
+    _WhichOneofArgType__version_id: _TypeAlias = _typing.Literal["_version_id", b"_version_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expected_bucket_owner) -> _WhichOneofReturnType__expected_bucket_owner | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__version_id) -> _WhichOneofReturnType__version_id | None: ...
+
+Global___DeleteObjectTaggingRequest: _TypeAlias = DeleteObjectTaggingRequest  # noqa: Y015
+
+@_typing.final
+class DeleteObjectTaggingResult(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_ID_FIELD_NUMBER: _builtins.int
+    version_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        version_id: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_version_id", b"_version_id", "version_id", b"version_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_version_id", b"_version_id", "version_id", b"version_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__version_id: _TypeAlias = _typing.Literal["version_id"]  # noqa: Y015
+    _WhichOneofArgType__version_id: _TypeAlias = _typing.Literal["_version_id", b"_version_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__version_id) -> _WhichOneofReturnType__version_id | None: ...
+
+Global___DeleteObjectTaggingResult: _TypeAlias = DeleteObjectTaggingResult  # noqa: Y015
+
+@_typing.final
 class DeleteObjectRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1035,12 +1251,15 @@ class DeleteObjectRequest(_message.Message):
     IF_MATCH_FIELD_NUMBER: _builtins.int
     IF_MATCH_LAST_MODIFIED_FIELD_NUMBER: _builtins.int
     IF_MATCH_SIZE_FIELD_NUMBER: _builtins.int
+    BYPASS_GOVERNANCE_FIELD_NUMBER: _builtins.int
     bucket: _builtins.str
     expected_bucket_owner: _builtins.str
     key: _builtins.str
     version_id: _builtins.str
     if_match: _builtins.str
     if_match_size: _builtins.int
+    bypass_governance: _builtins.bool
+    """with the permission: a GOVERNANCE retention gives way"""
     @_builtins.property
     def if_match_last_modified(self) -> _timestamp_pb2.Timestamp: ...
     def __init__(
@@ -1053,10 +1272,11 @@ class DeleteObjectRequest(_message.Message):
         if_match: _builtins.str | None = ...,
         if_match_last_modified: _timestamp_pb2.Timestamp | None = ...,
         if_match_size: _builtins.int | None = ...,
+        bypass_governance: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_bucket_owner", b"_expected_bucket_owner", "_if_match", b"_if_match", "_if_match_size", b"_if_match_size", "_version_id", b"_version_id", "expected_bucket_owner", b"expected_bucket_owner", "if_match", b"if_match", "if_match_last_modified", b"if_match_last_modified", "if_match_size", b"if_match_size", "version_id", b"version_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_bucket_owner", b"_expected_bucket_owner", "_if_match", b"_if_match", "_if_match_size", b"_if_match_size", "_version_id", b"_version_id", "bucket", b"bucket", "expected_bucket_owner", b"expected_bucket_owner", "if_match", b"if_match", "if_match_last_modified", b"if_match_last_modified", "if_match_size", b"if_match_size", "key", b"key", "version_id", b"version_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_bucket_owner", b"_expected_bucket_owner", "_if_match", b"_if_match", "_if_match_size", b"_if_match_size", "_version_id", b"_version_id", "bucket", b"bucket", "bypass_governance", b"bypass_governance", "expected_bucket_owner", b"expected_bucket_owner", "if_match", b"if_match", "if_match_last_modified", b"if_match_last_modified", "if_match_size", b"if_match_size", "key", b"key", "version_id", b"version_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__expected_bucket_owner: _TypeAlias = _typing.Literal["expected_bucket_owner"]  # noqa: Y015
     _WhichOneofArgType__expected_bucket_owner: _TypeAlias = _typing.Literal["_expected_bucket_owner", b"_expected_bucket_owner"]  # noqa: Y015
@@ -1159,10 +1379,13 @@ class DeleteObjectsRequest(_message.Message):
     EXPECTED_BUCKET_OWNER_FIELD_NUMBER: _builtins.int
     OBJECTS_FIELD_NUMBER: _builtins.int
     QUIET_FIELD_NUMBER: _builtins.int
+    BYPASS_GOVERNANCE_FIELD_NUMBER: _builtins.int
     bucket: _builtins.str
     expected_bucket_owner: _builtins.str
     quiet: _builtins.bool
     """answer with the failures alone"""
+    bypass_governance: _builtins.bool
+    """with the permission: a GOVERNANCE retention gives way"""
     @_builtins.property
     def objects(self) -> _containers.RepeatedCompositeFieldContainer[Global___ObjectIdentifier]: ...
     def __init__(
@@ -1172,10 +1395,11 @@ class DeleteObjectsRequest(_message.Message):
         expected_bucket_owner: _builtins.str | None = ...,
         objects: _abc.Iterable[Global___ObjectIdentifier] | None = ...,
         quiet: _builtins.bool | None = ...,
+        bypass_governance: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_bucket_owner", b"_expected_bucket_owner", "_quiet", b"_quiet", "expected_bucket_owner", b"expected_bucket_owner", "quiet", b"quiet"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_bucket_owner", b"_expected_bucket_owner", "_quiet", b"_quiet", "bucket", b"bucket", "expected_bucket_owner", b"expected_bucket_owner", "objects", b"objects", "quiet", b"quiet"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_bucket_owner", b"_expected_bucket_owner", "_quiet", b"_quiet", "bucket", b"bucket", "bypass_governance", b"bypass_governance", "expected_bucket_owner", b"expected_bucket_owner", "objects", b"objects", "quiet", b"quiet"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__expected_bucket_owner: _TypeAlias = _typing.Literal["expected_bucket_owner"]  # noqa: Y015
     _WhichOneofArgType__expected_bucket_owner: _TypeAlias = _typing.Literal["_expected_bucket_owner", b"_expected_bucket_owner"]  # noqa: Y015
@@ -1298,6 +1522,9 @@ class CopyObjectRequest(_message.Message):
     STORAGE_CLASS_FIELD_NUMBER: _builtins.int
     CHECKSUM_ALGORITHM_FIELD_NUMBER: _builtins.int
     ACL_FIELD_NUMBER: _builtins.int
+    TAGGING_DIRECTIVE_FIELD_NUMBER: _builtins.int
+    TAGGING_FIELD_NUMBER: _builtins.int
+    LOCK_FIELD_NUMBER: _builtins.int
     bucket: _builtins.str
     expected_bucket_owner: _builtins.str
     key: _builtins.str
@@ -1306,6 +1533,8 @@ class CopyObjectRequest(_message.Message):
     """COPY"""
     storage_class: _builtins.str
     checksum_algorithm: _builtins.str
+    tagging_directive: _builtins.str
+    """COPY"""
     @_builtins.property
     def source(self) -> _types_pb2.CopySource: ...
     @_builtins.property
@@ -1316,6 +1545,10 @@ class CopyObjectRequest(_message.Message):
     def metadata(self) -> _types_pb2.ObjectMetadata: ...
     @_builtins.property
     def acl(self) -> _types_pb2.AclHeaders: ...
+    @_builtins.property
+    def tagging(self) -> _types_pb2.TagSet: ...
+    @_builtins.property
+    def lock(self) -> _retention_pb2.LockHeaders: ...
     def __init__(
         self,
         *,
@@ -1331,10 +1564,13 @@ class CopyObjectRequest(_message.Message):
         storage_class: _builtins.str | None = ...,
         checksum_algorithm: _builtins.str | None = ...,
         acl: _types_pb2.AclHeaders | None = ...,
+        tagging_directive: _builtins.str | None = ...,
+        tagging: _types_pb2.TagSet | None = ...,
+        lock: _retention_pb2.LockHeaders | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_checksum_algorithm", b"_checksum_algorithm", "_expected_bucket_owner", b"_expected_bucket_owner", "_expected_source_owner", b"_expected_source_owner", "_metadata_directive", b"_metadata_directive", "_storage_class", b"_storage_class", "acl", b"acl", "checksum_algorithm", b"checksum_algorithm", "conditions", b"conditions", "expected_bucket_owner", b"expected_bucket_owner", "expected_source_owner", b"expected_source_owner", "metadata", b"metadata", "metadata_directive", b"metadata_directive", "source", b"source", "source_conditions", b"source_conditions", "storage_class", b"storage_class"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_checksum_algorithm", b"_checksum_algorithm", "_expected_bucket_owner", b"_expected_bucket_owner", "_expected_source_owner", b"_expected_source_owner", "_metadata_directive", b"_metadata_directive", "_storage_class", b"_storage_class", "_tagging_directive", b"_tagging_directive", "acl", b"acl", "checksum_algorithm", b"checksum_algorithm", "conditions", b"conditions", "expected_bucket_owner", b"expected_bucket_owner", "expected_source_owner", b"expected_source_owner", "lock", b"lock", "metadata", b"metadata", "metadata_directive", b"metadata_directive", "source", b"source", "source_conditions", b"source_conditions", "storage_class", b"storage_class", "tagging", b"tagging", "tagging_directive", b"tagging_directive"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_checksum_algorithm", b"_checksum_algorithm", "_expected_bucket_owner", b"_expected_bucket_owner", "_expected_source_owner", b"_expected_source_owner", "_metadata_directive", b"_metadata_directive", "_storage_class", b"_storage_class", "acl", b"acl", "bucket", b"bucket", "checksum_algorithm", b"checksum_algorithm", "conditions", b"conditions", "expected_bucket_owner", b"expected_bucket_owner", "expected_source_owner", b"expected_source_owner", "key", b"key", "metadata", b"metadata", "metadata_directive", b"metadata_directive", "source", b"source", "source_conditions", b"source_conditions", "storage_class", b"storage_class"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_checksum_algorithm", b"_checksum_algorithm", "_expected_bucket_owner", b"_expected_bucket_owner", "_expected_source_owner", b"_expected_source_owner", "_metadata_directive", b"_metadata_directive", "_storage_class", b"_storage_class", "_tagging_directive", b"_tagging_directive", "acl", b"acl", "bucket", b"bucket", "checksum_algorithm", b"checksum_algorithm", "conditions", b"conditions", "expected_bucket_owner", b"expected_bucket_owner", "expected_source_owner", b"expected_source_owner", "key", b"key", "lock", b"lock", "metadata", b"metadata", "metadata_directive", b"metadata_directive", "source", b"source", "source_conditions", b"source_conditions", "storage_class", b"storage_class", "tagging", b"tagging", "tagging_directive", b"tagging_directive"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__checksum_algorithm: _TypeAlias = _typing.Literal["checksum_algorithm"]  # noqa: Y015
     _WhichOneofArgType__checksum_algorithm: _TypeAlias = _typing.Literal["_checksum_algorithm", b"_checksum_algorithm"]  # noqa: Y015
@@ -1346,6 +1582,8 @@ class CopyObjectRequest(_message.Message):
     _WhichOneofArgType__metadata_directive: _TypeAlias = _typing.Literal["_metadata_directive", b"_metadata_directive"]  # noqa: Y015
     _WhichOneofReturnType__storage_class: _TypeAlias = _typing.Literal["storage_class"]  # noqa: Y015
     _WhichOneofArgType__storage_class: _TypeAlias = _typing.Literal["_storage_class", b"_storage_class"]  # noqa: Y015
+    _WhichOneofReturnType__tagging_directive: _TypeAlias = _typing.Literal["tagging_directive"]  # noqa: Y015
+    _WhichOneofArgType__tagging_directive: _TypeAlias = _typing.Literal["_tagging_directive", b"_tagging_directive"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__checksum_algorithm) -> _WhichOneofReturnType__checksum_algorithm | None: ...
     @_typing.overload
@@ -1356,6 +1594,8 @@ class CopyObjectRequest(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__metadata_directive) -> _WhichOneofReturnType__metadata_directive | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__storage_class) -> _WhichOneofReturnType__storage_class | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__tagging_directive) -> _WhichOneofReturnType__tagging_directive | None: ...
 
 Global___CopyObjectRequest: _TypeAlias = CopyObjectRequest  # noqa: Y015
 

@@ -11,6 +11,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from lightningstor_api.v1 import retention_pb2 as _retention_pb2
 from lightningstor_api.v1 import types_pb2 as _types_pb2
 import builtins as _builtins
 import sys
@@ -35,6 +36,8 @@ class CreateMultipartUploadRequest(_message.Message):
     CHECKSUM_ALGORITHM_FIELD_NUMBER: _builtins.int
     CHECKSUM_TYPE_FIELD_NUMBER: _builtins.int
     ACL_FIELD_NUMBER: _builtins.int
+    TAGGING_FIELD_NUMBER: _builtins.int
+    LOCK_FIELD_NUMBER: _builtins.int
     bucket: _builtins.str
     expected_bucket_owner: _builtins.str
     key: _builtins.str
@@ -46,6 +49,10 @@ class CreateMultipartUploadRequest(_message.Message):
     def metadata(self) -> _types_pb2.ObjectMetadata: ...
     @_builtins.property
     def acl(self) -> _types_pb2.AclHeaders: ...
+    @_builtins.property
+    def tagging(self) -> _types_pb2.TagSet: ...
+    @_builtins.property
+    def lock(self) -> _retention_pb2.LockHeaders: ...
     def __init__(
         self,
         *,
@@ -57,10 +64,12 @@ class CreateMultipartUploadRequest(_message.Message):
         checksum_algorithm: _builtins.str | None = ...,
         checksum_type: _builtins.str | None = ...,
         acl: _types_pb2.AclHeaders | None = ...,
+        tagging: _types_pb2.TagSet | None = ...,
+        lock: _retention_pb2.LockHeaders | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_checksum_algorithm", b"_checksum_algorithm", "_checksum_type", b"_checksum_type", "_expected_bucket_owner", b"_expected_bucket_owner", "_storage_class", b"_storage_class", "acl", b"acl", "checksum_algorithm", b"checksum_algorithm", "checksum_type", b"checksum_type", "expected_bucket_owner", b"expected_bucket_owner", "metadata", b"metadata", "storage_class", b"storage_class"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_checksum_algorithm", b"_checksum_algorithm", "_checksum_type", b"_checksum_type", "_expected_bucket_owner", b"_expected_bucket_owner", "_storage_class", b"_storage_class", "acl", b"acl", "checksum_algorithm", b"checksum_algorithm", "checksum_type", b"checksum_type", "expected_bucket_owner", b"expected_bucket_owner", "lock", b"lock", "metadata", b"metadata", "storage_class", b"storage_class", "tagging", b"tagging"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_checksum_algorithm", b"_checksum_algorithm", "_checksum_type", b"_checksum_type", "_expected_bucket_owner", b"_expected_bucket_owner", "_storage_class", b"_storage_class", "acl", b"acl", "bucket", b"bucket", "checksum_algorithm", b"checksum_algorithm", "checksum_type", b"checksum_type", "expected_bucket_owner", b"expected_bucket_owner", "key", b"key", "metadata", b"metadata", "storage_class", b"storage_class"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_checksum_algorithm", b"_checksum_algorithm", "_checksum_type", b"_checksum_type", "_expected_bucket_owner", b"_expected_bucket_owner", "_storage_class", b"_storage_class", "acl", b"acl", "bucket", b"bucket", "checksum_algorithm", b"checksum_algorithm", "checksum_type", b"checksum_type", "expected_bucket_owner", b"expected_bucket_owner", "key", b"key", "lock", b"lock", "metadata", b"metadata", "storage_class", b"storage_class", "tagging", b"tagging"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__checksum_algorithm: _TypeAlias = _typing.Literal["checksum_algorithm"]  # noqa: Y015
     _WhichOneofArgType__checksum_algorithm: _TypeAlias = _typing.Literal["_checksum_algorithm", b"_checksum_algorithm"]  # noqa: Y015

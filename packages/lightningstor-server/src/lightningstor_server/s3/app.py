@@ -1,13 +1,11 @@
 """The S3 front as an ASGI application.
 
 Law: authenticate, route, decode, call, encode, in this order and for every request. Only a
-`StorError` is told; a failure after the headers aborts the connection, so that a client never
-takes half a body for a whole one.
+`StorError` is told. Two requests are other: a preflight has no credential, and a form has it in its body.
 """
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -16,25 +14,29 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from lightningstor_server.auth.canonical import SignedRequest, join_headers
 from lightningstor_server.s3.address import Address, decoded, parse_address
 from lightningstor_server.s3.authenticate import Authenticator, Identities
+from lightningstor_server.s3.cors import ORIGIN_HEADER, allowed, preflight, readable
 from lightningstor_server.s3.decode import Decoder, Incoming, check_digest_given, check_promises
-from lightningstor_server.s3.encode import Encoder, Outgoing
+from lightningstor_server.s3.encode import Encoder, Headers, Outgoing
 from lightningstor_server.s3.errors import error_response
-from lightningstor_server.s3.payload import BODY_IDLE_SECONDS, Receive, RequestBody, announced_algorithm, check_length_given
+from lightningstor_server.s3.exchange import DRAIN_MAX_BYTES, Exchange, stream
+from lightningstor_server.s3.payload import Receive, RequestBody, announced_algorithm, check_length_given
+from lightningstor_server.s3.post_object import PostObject, is_form
 from lightningstor_server.s3.router import Router
 from lightningstor_server.s3.xml import DOCUMENT_MAX_BYTES
 from lightningstor_server.service.integrity import Claims, Digester
 from lightningstor_server.service.operation import I, O, Operation, operations
+from lightningstor_types.cors import CorsRule
 from lightningstor_types.digests import NO_CHECKSUMS, ChecksumAlgorithm, Checksums
 from lightningstor_types.errors import InvalidArgument, StorError
-from lightningstor_types.streams import BytesStream, ByteStream
+from lightningstor_types.streams import BytesStream
 from lightningstor_types.tenants import Caller
 
 if TYPE_CHECKING:
     from starlette.types import Scope, Send
 
-DRAIN_MAX_BYTES: Final = 256 << 10
-"""What is left of a refused body is read up to this, so that the client sees the answer; past it the connection closes."""
 _REQUEST_ID_BITS: Final = 64
+_OPTIONS: Final = "OPTIONS"
+_ORIGIN: Final = ORIGIN_HEADER.encode()
 _SERVER: Final = (b"server", b"LightningStor")
 _BODILESS: Final = frozenset({204, 304})
 """These end with their headers and tell no length of their own (RFC 9110 section 8.6)."""
@@ -56,12 +58,11 @@ class Service(Protocol):
     async def call(self, operation: Operation[I, O], request: I, *, caller: Caller | None, request_id: str) -> O:
         """Carry out an operation."""
 
+    async def cors_rules(self, bucket: str, caller: Caller | None) -> tuple[CorsRule, ...]:
+        """A bucket's rules for pages of other origins."""
+
     def known_error(self, error: Exception, where: str, request_id: str) -> StorError:
         """What a caller is told of an exception."""
-
-
-class AbortedError(Exception):
-    """Raised into the HTTP server after the headers are gone: it must break the connection."""
 
 
 class S3App:
@@ -75,10 +76,12 @@ class S3App:
         region: str,
         domains: tuple[str, ...],
         clock: Callable[[], datetime],
+        post_signature_v2: bool = False,
     ) -> None:
         table = list(operations().values())
         self._service = service
-        self._authenticator = Authenticator(identities, region=region, clock=clock)
+        self._authenticator = Authenticator(identities, region=region, clock=clock, post_signature_v2=post_signature_v2)
+        self._forms = PostObject(service, self._authenticator, clock=clock)
         self._domains = domains
         self._router = Router(table)
         self._decoders = {operation.name: Decoder(operation.input) for operation in table if operation.route}
@@ -89,22 +92,31 @@ class S3App:
         if scope["type"] != "http":
             return
         request_id = f"{random.getrandbits(_REQUEST_ID_BITS):016X}"
-        exchange = _Exchange(scope, receive)
+        exchange = Exchange(scope, receive)
         try:
             response = await self._respond(exchange, request_id)
         except Exception as error:  # noqa: BLE001 - the front's own boundary, behind which is the door's
             known = self._service.known_error(error, "S3", request_id)
             response = error_response(known, resource=exchange.path, request_id=request_id, head=scope["method"] == "HEAD")
+        if any(name == _ORIGIN for name, _ in scope["headers"]) and scope["method"] != _OPTIONS:
+            response.headers.extend(await self._readable(exchange, request_id))
         await self._send(response, exchange, request_id, send)
 
-    async def _respond(self, exchange: _Exchange, request_id: str) -> Outgoing:
+    async def _respond(self, exchange: Exchange, request_id: str) -> Outgoing:
         headers = join_headers(exchange.scope["headers"])
         method, raw_path, query = exchange.scope["method"], exchange.scope["raw_path"], exchange.scope["query_string"]
         address = parse_address(raw_path, headers.get("host", ""), self._domains)
+        exchange.bucket = address.bucket
+        if method == _OPTIONS and address.bucket:
+            return await self._preflight(address, headers)
         signed = SignedRequest(method=method, path=raw_path, query=query, headers=headers)
         proven = await self._authenticator.authenticate(signed, exchange.receive)
-        exchange.body = proven.body
+        exchange.body, exchange.caller = proven.body, proven.caller
         parameters = parse_query(query) if query else {}
+        if is_form(method, address, headers, parameters):
+            if proven.caller is not None:
+                raise InvalidArgument("Only one auth mechanism allowed; a form is signed in its fields.", ArgumentName="Authorization")
+            return await self._forms.respond(exchange, address, headers, request_id)
         if _SIGNATURE_PARAMETER in parameters:
             _hoist(parameters, headers)
         operation = self._router.find(method, address.target, parameters, headers)
@@ -113,6 +125,23 @@ class S3App:
         output = await self._service.call(operation, decoded, caller=proven.caller, request_id=request_id)
         status = operation.route.status if operation.route else 200
         return self._encoders[operation.name].encode(output, status)
+
+    async def _preflight(self, address: Address, headers: Mapping[str, str]) -> Outgoing:
+        """Answer a browser that asks before it asks; it has no credential, and what may be in the query is not looked at."""
+        asked = preflight(headers)
+        rules = await self._service.cors_rules(address.bucket, None)
+        return Outgoing(status=200, headers=allowed(rules, asked, address.target.name), body=b"")
+
+    async def _readable(self, exchange: Exchange, request_id: str) -> Headers:
+        """What lets a page of another origin read an answer, also that of an error; nothing where the bucket says nothing."""
+        if not exchange.bucket:
+            return []
+        try:
+            rules = await self._service.cors_rules(exchange.bucket, exchange.caller)
+            return readable(rules, join_headers(exchange.scope["headers"]), exchange.scope["method"])
+        except Exception as error:  # noqa: BLE001 - what was done is done and has to be told; without these headers no page reads it
+            self._service.known_error(error, "CORS", request_id)
+            return []
 
     async def _incoming(
         self, operation: Operation[Any, Any], address: Address, headers: dict[str, str], query: Mapping[str, str], body: RequestBody
@@ -140,7 +169,7 @@ class S3App:
             await body.read(DRAIN_MAX_BYTES)
         return Incoming(bucket=address.bucket, key=address.key, headers=headers, query=query, body=body), document
 
-    async def _send(self, response: Outgoing, exchange: _Exchange, request_id: str, send: Send) -> None:
+    async def _send(self, response: Outgoing, exchange: Exchange, request_id: str, send: Send) -> None:
         headers = [*response.headers, _SERVER, (b"x-amz-request-id", request_id.encode())]
         if not await exchange.finish():
             headers.append((b"connection", b"close"))
@@ -152,63 +181,7 @@ class S3App:
             await send({"type": "http.response.body", "body": content})
             return
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
-        await _stream(response.body, exchange, send)
-
-
-async def _stream(body: ByteStream, exchange: _Exchange, send: Send) -> None:
-    """Send a body run by run, and let go of what it holds however that ends.
-
-    Raises:
-        AbortedError: the store failed in the middle, or the client does not read; the connection must break.
-    """
-    gone = asyncio.ensure_future(exchange.left())
-    runs = aiter(body)
-    try:
-        async for run in runs:
-            # sending to a client that left succeeds silently on both servers
-            if gone.done():
-                return
-            async with asyncio.timeout(BODY_IDLE_SECONDS):
-                await send({"type": "http.response.body", "body": run, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
-    except StorError as error:
-        raise AbortedError(error.code) from error
-    except TimeoutError as error:
-        raise AbortedError("the client does not read") from error
-    finally:
-        gone.cancel()
-        close = getattr(runs, "aclose", None)
-        if close is not None:
-            await close()
-
-
-class _Exchange:
-    """One request's connection: what is still to be read of it."""
-
-    def __init__(self, scope: Scope, receive: Receive) -> None:
-        self.scope = scope
-        self.receive = receive
-        self.body: RequestBody | None = None
-        self.path: str = scope["raw_path"].decode("latin-1")
-
-    async def left(self) -> None:
-        """Return when the client has gone; what it still sends is of no interest."""
-        while (await self.receive())["type"] != "http.disconnect":
-            pass
-
-    async def finish(self) -> bool:
-        """Read what is left of a small body; False if the connection must not be used again."""
-        if self.body is None:
-            try:
-                self.body = RequestBody.unsigned(self.receive, join_headers(self.scope["headers"]))
-            except StorError:
-                return False
-        if self.body.ended:
-            return True
-        # to read would be to say 100 Continue to a client that was refused (RFC 9110 section 10.1.1)
-        if not self.body.begun and any(name == b"expect" for name, _ in self.scope["headers"]):
-            return False
-        return await self.body.drain(DRAIN_MAX_BYTES)
+        await stream(response.body, exchange, send)
 
 
 def parse_query(raw: bytes) -> dict[str, str]:

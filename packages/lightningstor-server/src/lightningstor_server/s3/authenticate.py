@@ -6,13 +6,14 @@ a body that verifies itself, never a flag that a handler could forget.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Protocol
 
 from attrs import frozen
 
 from lightningstor_server.auth.canonical import SignedRequest
+from lightningstor_server.auth.post_policy import claim_form, refuse_unknown_form_key, verify_form
 from lightningstor_server.auth.sigv4 import Signature, claim, refuse_unknown_key, verify
 from lightningstor_server.s3.payload import Receive, RequestBody
 from lightningstor_server.service.identity import Credential
@@ -36,12 +37,13 @@ class Authenticated:
 
 
 class Authenticator:
-    """Signature Version 4 over the embedded keys."""
+    """Signature Version 4 over the embedded keys; forms by Version 2 too where the operator wants it."""
 
-    def __init__(self, identities: Identities, *, region: str, clock: Callable[[], datetime]) -> None:
+    def __init__(self, identities: Identities, *, region: str, clock: Callable[[], datetime], post_signature_v2: bool = False) -> None:
         self._identities = identities
         self._region = region
         self._clock = clock
+        self._post_signature_v2 = post_signature_v2
 
     async def authenticate(self, request: SignedRequest, receive: Receive) -> Authenticated:
         """Verify the signature of a request.
@@ -60,3 +62,18 @@ class Authenticator:
             refuse_unknown_key(claimed, request, now=now, region=self._region)
         signature: Signature = verify(claimed, request, credential.secret, now=now, region=self._region)
         return Authenticated(caller=credential.caller, body=RequestBody(receive, request.headers, signature.payload, signature))
+
+    async def authenticate_form(self, fields: Mapping[str, str]) -> Caller | None:
+        """Verify who signed the policy of a form, by its fields in lower case; None for an anonymous one.
+
+        Raises:
+            StorError: it claims an identity and does not prove it.
+        """
+        claimed = claim_form(fields, version_2=self._post_signature_v2)
+        if claimed is None:
+            return None
+        credential = await self._identities.find(claimed.access_key)
+        if credential is None:
+            refuse_unknown_form_key(claimed, region=self._region)
+        verify_form(claimed, credential.secret, region=self._region)
+        return credential.caller

@@ -168,13 +168,9 @@ _PLACES: Final[dict[wire.Place, Read]] = {
 
 _NOT_YET: Final[dict[str, frozenset[str]]] = {
     # headers that promise something to the sender, with the values that promise only what is so anyway
-    "x-amz-bucket-object-lock-enabled": frozenset({"false"}),
-    "x-amz-tagging": frozenset({""}),
-    "x-amz-tagging-directive": frozenset({"COPY"}),
     "x-amz-write-offset-bytes": frozenset(),
 }
 _NOT_YET_PREFIXES: Final = (
-    "x-amz-object-lock-",
     "x-amz-server-side-encryption",
     "x-amz-copy-source-server-side-encryption",
 )

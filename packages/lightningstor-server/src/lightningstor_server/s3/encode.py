@@ -86,7 +86,7 @@ def _compile(fields: tuple[Field, ...]) -> list[tuple[str, Write]]:
 
 
 def _header_writer(name: bytes, field: Field) -> Write:
-    form, unnamed = header_format(field.kind), _UNNAMED.get(field.kind)
+    form, unnamed = header_format(field.kind, name.decode()), _UNNAMED.get(field.kind)
 
     def write(value: Any, headers: Headers) -> None:
         if value is not unnamed:

@@ -16,10 +16,11 @@ from typing import Any, Final
 
 from lightningstor_server.s3.address import decoded
 from lightningstor_types.digests import ChecksumAlgorithm, ChecksumType, ETag
-from lightningstor_types.errors import InvalidArgument, InvalidRequest, InvalidStorageClass, StorError
+from lightningstor_types.errors import InvalidArgument, InvalidRequest, InvalidStorageClass, InvalidURI, StorError
 from lightningstor_types.names import BucketName, ObjectKey, PartNumber, UploadId, VersionId
 from lightningstor_types.objects import ByteRange, CopySource, StorageClass
 from lightningstor_types.operations.objects import ChecksumMode
+from lightningstor_types.tags import Tag, TagSet
 
 _RANGE: Final = re.compile(r"bytes=([0-9]{0,64})-([0-9]{0,64})")
 _INTEGER: Final = re.compile(r"-?[0-9]{1,18}")  # what every engine's 64 bits hold
@@ -78,6 +79,22 @@ def _copy_source(text: str, name: str) -> CopySource:
     return CopySource(bucket=BucketName.parse(bucket), key=ObjectKey.parse(key), version_id=VersionId.parse(version) if versioned else None)
 
 
+def _tag_set(text: str, name: str) -> TagSet | None:
+    """`key=value` pairs, encoded as in an HTML form; an equals sign may lack, and an empty text is no set (AWS, PutObject)."""
+    pairs = [part.partition("=") for part in text.split("&") if part]
+    try:
+        tags = tuple([Tag(key=_of_form(key), value=_of_form(value)) for key, _, value in pairs])
+    except InvalidURI:
+        tags = ()
+    if len({tag.key for tag in tags}) < len(pairs):
+        raise InvalidArgument(f"The {name} value is pairs of URL-encoded UTF-8, and has no key twice.", ArgumentName=name)
+    return TagSet(tags=tags) if tags else None
+
+
+def _of_form(text: str) -> str:
+    return decoded(text.replace("+", " ").encode("utf-8", "surrogateescape"))
+
+
 def _choice(kind: type[StrEnum], error: type[StorError]) -> Parser:
     def parse(text: str, name: str) -> StrEnum:
         try:
@@ -105,6 +122,7 @@ _PARSERS: Final[dict[type, Parser]] = {
     ETag: lambda text, _: ETag(text.strip().strip('"')),
     ByteRange: _range,
     CopySource: _copy_source,
+    TagSet: _tag_set,
     BucketName: lambda text, _: BucketName.parse(text),
     ObjectKey: lambda text, _: ObjectKey.parse(text),
     VersionId: lambda text, _: VersionId.parse(text),
@@ -154,8 +172,14 @@ _COMMON: Final[dict[type, Callable[[Any], str]]] = {
 }
 
 
-def header_format(kind: type) -> Callable[[Any], str]:
-    """How a value of this type is written into a header."""
+_ISO_HEADERS: Final = frozenset({"x-amz-object-lock-retain-until-date"})
+"""Dates that are written as XML has them (AWS, GetObject)."""
+
+
+def header_format(kind: type, name: str = "") -> Callable[[Any], str]:
+    """How a value of this type is written into the header of this name."""
+    if kind is datetime and name in _ISO_HEADERS:
+        return iso_date
     return http_date if kind is datetime else _COMMON.get(kind, str)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Iterable
 from typing import Final
 
 import attrs
@@ -15,7 +16,7 @@ import attrs
 from lightningstor_server.service.acl import list_of
 from lightningstor_server.service.core import Context
 from lightningstor_server.service.grants import is_public, private
-from lightningstor_server.service.operation import Route, Target, operation
+from lightningstor_server.service.operation import Permission, Route, Target, operation
 from lightningstor_server.service.quotas import count
 from lightningstor_server.service.uploads import drop_uploads, owner_of
 from lightningstor_server.stores.metadata.base import Transaction
@@ -40,7 +41,16 @@ from lightningstor_types.operations.buckets import (
     UpdateBucket,
 )
 from lightningstor_types.operations.common import Empty
-from lightningstor_types.settings import ALL_BLOCKED, UNDECLARED, BucketSettings, ObjectOwnership, Ownership
+from lightningstor_types.retention import BucketLock
+from lightningstor_types.settings import (
+    ALL_BLOCKED,
+    UNDECLARED,
+    BucketSettings,
+    ObjectOwnership,
+    Ownership,
+    Versioning,
+    VersioningStatus,
+)
 
 CLASSIC_REGION: Final = "us-east-1"
 """The region whose location is the empty text, and where creating one's own bucket again succeeds."""
@@ -74,7 +84,13 @@ def _token_name(token: str) -> str:
         raise errors.InvalidArgument("The continuation token provided is incorrect", ArgumentName="continuation-token") from None
 
 
-@operation(CreateBucket, Route("PUT", Target.BUCKET), rpc="BucketService.CreateBucket", action="s3:CreateBucket")
+def _create_permissions(request: CreateBucket) -> Iterable[Permission]:
+    """To make it with object lock is to set that, and versioning (AWS, CreateBucket, Permissions)."""
+    locking = ("s3:PutBucketObjectLockConfiguration", "s3:PutBucketVersioning") if request.object_lock else ()
+    return tuple(Permission(action=action, bucket=request.bucket) for action in ("s3:CreateBucket", *locking))
+
+
+@operation(CreateBucket, Route("PUT", Target.BUCKET), rpc="BucketService.CreateBucket", action=_create_permissions)
 async def create_bucket(ctx: Context, request: CreateBucket) -> CreateBucketResult:
     """Make a bucket. AWS, CreateBucket; in us-east-1 one's own bucket may be made again, if it is to have the list that it has."""
     region, project = ctx.settings.region, ctx.caller.project
@@ -129,13 +145,16 @@ async def _first_settings(tx: Transaction, ctx: Context, request: CreateBucket) 
     if is_public(policy) and ctx.settings.new_bucket_blocked:
         raise errors.InvalidBucketAclWithBlockPublicAccessError(BucketName=request.bucket)
     block = ALL_BLOCKED if ctx.settings.new_bucket_blocked else None
-    return BucketSettings(ownership=ownership, acl=policy, public_access_block=block)
+    settings = BucketSettings(ownership=ownership, acl=policy, public_access_block=block)
+    if not request.object_lock:
+        return settings
+    return attrs.evolve(settings, versioning=Versioning(status=VersioningStatus.ENABLED), object_lock=BucketLock())
 
 
 def _differs(request: CreateBucket, wanted: BucketSettings, there: BucketSettings) -> bool:
-    """Whether making a bucket again would change who may use it, which it must not."""
+    """Whether making a bucket again would change who may use it, or how, which it must not."""
     ownership = request.object_ownership is not None and request.object_ownership is not there.ownership.rule
-    return ownership or wanted.acl != there.acl
+    return ownership or wanted.acl != there.acl or (request.object_lock and there.object_lock is None)
 
 
 @operation(HeadBucket, Route("HEAD", Target.BUCKET), action="s3:ListBucket")

@@ -17,6 +17,7 @@ from lightningstor_server.service.integrity import (
     compose,
     composite_etag,
 )
+from lightningstor_server.service.locking import new_lock
 from lightningstor_server.service.operation import Route, Target, operation
 from lightningstor_server.service.preconditions import check_write
 from lightningstor_server.service.uploads import release_parts
@@ -99,7 +100,7 @@ def _composed(request: CompleteMultipartUpload, upload: Upload, parts: Sequence[
 )
 async def complete_multipart_upload(ctx: Context, request: CompleteMultipartUpload) -> CompleteMultipartUploadResult:
     """Make the object of the parts, once; a retry is told what it became. AWS, CompleteMultipartUpload."""
-    now = ctx.now()
+    reading = ctx.reading()
 
     async def work(tx: Transaction) -> CompleteMultipartUploadResult:
         upload = await tx.uploads.get(ctx.bucket.id, request.key, request.upload_id)
@@ -120,7 +121,7 @@ async def complete_multipart_upload(ctx: Context, request: CompleteMultipartUplo
             key=request.key,
             size=size,
             etag=composite_etag([part.etag for part in parts]),
-            last_modified=now,
+            last_modified=reading.wall,
             revision=revision,
             storage_class=upload.storage_class,
             checksums=checksums,
@@ -131,14 +132,16 @@ async def complete_multipart_upload(ctx: Context, request: CompleteMultipartUplo
         pieces = [piece for part in parts if part.size for piece in await tx.bodies.pieces(part.body, 0, part.size)]
         body = await tx.bodies.add_pieces(pieces, [part.size for part in parts], _part_checksums(upload, parts))
         freed = sum(part.size for part in stored)
-        entered = await write(tx, bucket, current, Version(object=item, body=body, acl=upload.acl), freed_bytes=freed)
+        lock = await new_lock(tx, bucket, upload.lock, reading)
+        new = Version(object=item, body=body, acl=upload.acl, tags=upload.tags, lock=lock)
+        entered = await write(tx, bucket, current, new, freed_bytes=freed)
         answer = {
             "etag": item.etag,
             "version_id": entered.object.version_id,
             "checksums": {a.field: v for a, v in checksums.items()},
             "checksum_type": type_,
         }
-        await tx.uploads.complete(upload.id, json.dumps(answer), now)
+        await tx.uploads.complete(upload.id, json.dumps(answer), reading.wall)
         await release_parts(tx, stored)
         return _answer(request, answer)
 

@@ -12,12 +12,15 @@ from typing import Final
 
 import attrs
 
+from lightningstor_server.service.acl import new_object_acl
 from lightningstor_server.service.bodies import Located, locate
 from lightningstor_server.service.core import Context
 from lightningstor_server.service.integrity import DEFAULT_ALGORITHM, Digester, etag_of
+from lightningstor_server.service.locking import asked_lock, check_asked, lock_permissions, new_lock
 from lightningstor_server.service.objects import check_metadata
 from lightningstor_server.service.operation import Permission, Route, Target, operation
 from lightningstor_server.service.preconditions import check_source, check_write
+from lightningstor_server.service.tagging import copied_tags, new_object_tags, tags_permissions
 from lightningstor_server.service.uploads import enter_part, running_upload
 from lightningstor_server.service.versions import next_revision, shown_id, wanted, write
 from lightningstor_server.stores.blobs.base import Chunk
@@ -37,6 +40,7 @@ from lightningstor_types.operations.copying import (
     UploadPartCopy,
     UploadPartCopyResult,
 )
+from lightningstor_types.operations.tagging import TaggingDirective
 
 _ITSELF: Final = (
     "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, "
@@ -44,16 +48,22 @@ _ITSELF: Final = (
 )
 
 
+def _copy_permissions(request: CopyObject) -> Iterable[Permission]:
+    replaces = request.tagging_directive is TaggingDirective.REPLACE
+    tags = tags_permissions(request.bucket, request.key, request.tagging if replaces else None)
+    return (*_permissions(request), *tags, *lock_permissions(request.bucket, request.key, request.lock))
+
+
 def _permissions(request: CopyObject | UploadPartCopy) -> Iterable[Permission]:
     """The destination first: it is the request's own bucket."""
     action = "s3:GetObject" if request.source.version_id is None else "s3:GetObjectVersion"
     return (
         Permission(action="s3:PutObject", bucket=request.bucket, key=request.key),
-        Permission(action=action, bucket=request.source.bucket, key=request.source.key),
+        Permission(action=action, bucket=request.source.bucket, key=request.source.key, version=request.source.version_id),
     )
 
 
-async def _source(tx: Transaction, bucket: Bucket, source: CopySource, conditions: ReadConditions) -> Version:
+async def _source(ctx: Context, tx: Transaction, bucket: Bucket, source: CopySource, conditions: ReadConditions) -> Version:
     """The version that is copied.
 
     Raises:
@@ -65,13 +75,14 @@ async def _source(tx: Transaction, bucket: Bucket, source: CopySource, condition
         version = await wanted(tx, bucket, source.key, source.version_id)
     except errors.MethodNotAllowed:
         raise errors.InvalidRequest("The source of a copy request may not specifically refer to a delete marker by version id.") from None
+    ctx.check_object(bucket, version)
     check_source(conditions, version.object)
     return version
 
 
-def _check_owner(ctx: Context, expected: str | None) -> None:
-    """Both buckets were authorised, so both are the caller's project's."""
-    if expected not in {None, ctx.caller.project.canonical_id}:
+def _check_owner(origin: Bucket, expected: str | None) -> None:
+    """Refuse where the source's bucket is not whose the caller thinks (AWS, "Verifying bucket ownership")."""
+    if expected not in {None, origin.owner.id}:
         raise errors.AccessDenied
 
 
@@ -102,7 +113,7 @@ async def _compute(
     """
 
     async def work(tx: Transaction) -> tuple[Object, int, int, Located]:
-        version = await _source(tx, bucket, wanted, conditions)
+        version = await _source(ctx, tx, bucket, wanted, conditions)
         first, length = cut(version.object.size)
         return version.object, first, length, await locate(tx, version.body, first, length)
 
@@ -154,33 +165,38 @@ def _copied(request: CopyObject, source: Object, computed: _Computed | None) -> 
     CopyObject,
     Route("PUT", Target.OBJECT, header="x-amz-copy-source"),
     rpc="ObjectService.CopyObject",
-    action=_permissions,
+    action=_copy_permissions,
 )
 async def copy_object(ctx: Context, request: CopyObject) -> CopyObjectResult:
     """Make an object of the bytes of another. AWS, CopyObject."""
-    destination, origin = ctx.resolved
-    _check_owner(ctx, request.expected_source_owner)
+    destination, origin = ctx.resolved[:2]
+    _check_owner(origin, request.expected_source_owner)
     check_metadata(request.metadata)
+    given = new_object_tags(request.tagging)
     itself = origin.id == destination.id and request.source.key == request.key and request.source.version_id is None
     unchanged = request.metadata_directive is MetadataDirective.COPY and request.metadata.website_redirect is None
     if itself and unchanged and request.storage_class is None:
         raise errors.InvalidRequest(_ITSELF)
+    acl, lock = await new_object_acl(ctx, request.acl, destination), asked_lock(ctx, request.lock)
     computed = await _missing_checksum(ctx, origin, request)
-    now = ctx.now()
+    reading = ctx.reading()
 
     async def work(tx: Transaction) -> CopyObjectResult:
-        source = await _source(tx, origin, request.source, request.source_conditions)
+        source = await _source(ctx, tx, origin, request.source, request.source_conditions)
         if computed is not None and computed.revision != source.object.revision:
             raise errors.ConditionalRequestConflict
         revision, bucket = await next_revision(tx, destination)
         current = await tx.versions.current(bucket.id, request.key)
         check_write(request.conditions, current.object if current else None)
-        item = attrs.evolve(_copied(request, source.object, computed), revision=revision, last_modified=now)
+        item = attrs.evolve(_copied(request, source.object, computed), revision=revision, last_modified=reading.wall)
+        tags = given if request.tagging_directive is TaggingDirective.REPLACE else copied_tags(ctx, request, source.tags)
         body = await _share(tx, source.body, 0, source.object.size)
-        entered = await write(tx, bucket, current, Version(object=item, body=body))
+        await check_asked(tx, bucket, lock, reading)
+        locked = await new_lock(tx, bucket, lock, reading)
+        entered = await write(tx, bucket, current, Version(object=item, body=body, acl=acl, tags=tags, lock=locked))
         return CopyObjectResult(
             etag=item.etag,
-            last_modified=now,
+            last_modified=reading.wall,
             checksums=item.checksums,
             checksum_type=item.checksum_type,
             version_id=entered.object.version_id,
@@ -195,7 +211,7 @@ async def _missing_checksum(ctx: Context, origin: Bucket, request: CopyObject) -
     algorithm = request.checksum_algorithm
     if algorithm is None:
         return None
-    source = await ctx.metadata.read(lambda tx: _source(tx, origin, request.source, request.source_conditions))
+    source = await ctx.metadata.read(lambda tx: _source(ctx, tx, origin, request.source, request.source_conditions))
     if getattr(source.object.checksums, algorithm.field) is not None:
         return None
     return await _compute(ctx, origin, request.source, request.source_conditions, lambda size: (0, size), algorithm)
@@ -228,7 +244,7 @@ async def upload_part_copy(ctx: Context, request: UploadPartCopy) -> UploadPartC
     The part's entity tag is the MD5 of its bytes, so those are read once; they are not written again.
     """
     destination, origin = ctx.resolved
-    _check_owner(ctx, request.expected_source_owner)
+    _check_owner(origin, request.expected_source_owner)
     upload = await ctx.metadata.read(lambda tx: running_upload(tx, destination, request.key, request.upload_id))
     algorithm = upload.checksum_algorithm or DEFAULT_ALGORITHM
 
@@ -245,7 +261,7 @@ async def upload_part_copy(ctx: Context, request: UploadPartCopy) -> UploadPartC
 
     async def work(tx: Transaction) -> str | None:
         await running_upload(tx, destination, request.key, request.upload_id)
-        source = await _source(tx, origin, request.source, request.source_conditions)
+        source = await _source(ctx, tx, origin, request.source, request.source_conditions)
         if computed.revision != source.object.revision:
             raise errors.ConditionalRequestConflict
         if chunk is not None:

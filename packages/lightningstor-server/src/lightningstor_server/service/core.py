@@ -20,6 +20,7 @@ from lightningstor_server.service.authorization import Verdict, decide, listing_
 from lightningstor_server.service.bearers import Bearers
 from lightningstor_server.service.caches import GenerationCache
 from lightningstor_server.service.identity import ROOT_PROJECT_SETTING, Sealer
+from lightningstor_server.service.lock_clock import Reading, Uptime, read_uptime
 from lightningstor_server.service.operation import I, O, Operation, Permission
 from lightningstor_server.service.settings import OPERATION_DEADLINE_SECONDS, Settings
 from lightningstor_server.stores import errors as stores
@@ -28,6 +29,7 @@ from lightningstor_server.stores.metadata.base import Metadata, Transaction
 from lightningstor_server.stores.metadata.values import Version
 from lightningstor_types import errors
 from lightningstor_types.buckets import Bucket
+from lightningstor_types.cors import CorsRule
 from lightningstor_types.operations.buckets import CreateBucket
 from lightningstor_types.operations.common import OnBucket
 from lightningstor_types.owners import NOBODY, Owner
@@ -130,6 +132,10 @@ class Context:
         """The moment, for stamps; never for order."""
         return self.service.clock()
 
+    def reading(self) -> Reading:
+        """The moment and what no one can set, for what is locked."""
+        return Reading(wall=self.now(), uptime=self.service.uptime())
+
 
 class Service:
     """All operations over one pair of stores."""
@@ -144,11 +150,13 @@ class Service:
         observer: Observer | None = None,
         bearers: Bearers | None = None,
         sealer: Sealer | None = None,
+        uptime: Callable[[], Uptime] = read_uptime,
     ) -> None:
         self.metadata = metadata
         self.blobs = blobs
         self.settings = settings
         self.clock = clock
+        self.uptime = uptime
         self.broken = asyncio.Event()
         """Set when a store failed so that this process must end."""
         self.bearers = bearers
@@ -196,6 +204,16 @@ class Service:
         _log.error("unexpected", operation=where, request_id=request_id, exc_info=error)
         return errors.InternalError()
 
+    async def cors_rules(self, bucket: str, caller: Caller | None) -> tuple[CorsRule, ...]:
+        """A bucket's rules for pages of other origins: all that is told without a permission, since a preflight has none.
+
+        Raises:
+            NoSuchBucket, AccessDenied: the name means no bucket to the caller.
+        """
+        async with asyncio.timeout(OPERATION_DEADLINE_SECONDS):
+            configuration = (await self._find_bucket(bucket, caller)).settings.cors
+        return () if configuration is None else configuration.rules
+
     async def _admit(self, operation: Operation[I, Any], request: I, caller: Caller | None, request_id: str) -> Context:
         """Resolve and authorise every resource the request touches."""
         resolved: list[Bucket] = []
@@ -239,6 +257,10 @@ class Service:
         name = permission.bucket
         if name is None or operation.input is CreateBucket:
             return None
+        return await self._find_bucket(name, caller)
+
+    async def _find_bucket(self, name: str, caller: Caller | None) -> Bucket:
+        """The bucket that a name means to a caller. Nothing is authorised by that."""
         namespace = self.namespace(caller.project) if caller is not None else await self._anonymous_namespace()
         generation = None if caller is None else caller.generation
         bucket = await self._buckets.get((namespace, name), lambda tx: tx.buckets.find(namespace, name), generation=generation)

@@ -16,9 +16,11 @@ from lightningstor_server.service.acl import new_object_acl
 from lightningstor_server.service.bodies import ingest
 from lightningstor_server.service.core import Context
 from lightningstor_server.service.integrity import Claims
+from lightningstor_server.service.locking import asked_lock, check_asked, check_free, lock_permissions, may_bypass, new_lock
 from lightningstor_server.service.operation import Permission, Route, Target, operation
 from lightningstor_server.service.preconditions import check_write
 from lightningstor_server.service.quotas import foresee
+from lightningstor_server.service.tagging import new_object_tags, tags_permissions
 from lightningstor_server.service.versions import delete, growth, next_revision, wanted, write
 from lightningstor_server.stores.metadata.base import Transaction
 from lightningstor_server.stores.metadata.values import Version
@@ -68,18 +70,25 @@ def check_metadata(metadata: ObjectMetadata) -> None:
         raise errors.MetadataTooLarge(Size=str(size), MaxSizeAllowed=str(USER_METADATA_MAX_BYTES))
 
 
-@operation(PutObject, Route("PUT", Target.OBJECT), rpc="ObjectService.WriteObject", action="s3:PutObject")
+def _put_permissions(request: PutObject) -> Iterable[Permission]:
+    write = Permission(action="s3:PutObject", bucket=request.bucket, key=request.key)
+    tags = tags_permissions(request.bucket, request.key, request.tagging)
+    return (write, *tags, *lock_permissions(request.bucket, request.key, request.lock))
+
+
+@operation(PutObject, Route("PUT", Target.OBJECT), rpc="ObjectService.WriteObject", action=_put_permissions)
 async def put_object(ctx: Context, request: PutObject) -> PutObjectResult:
     """Receive the body, then make the object visible. AWS, PutObject."""
     check_metadata(request.metadata)
-    acl = await new_object_acl(ctx, request.acl, ctx.bucket)
+    tags = new_object_tags(request.tagging)
+    acl, lock = await new_object_acl(ctx, request.acl, ctx.bucket), asked_lock(ctx, request.lock)
     claims = Claims.of(request.content_md5, request.checksums, request.checksum_algorithm)
     if request.conditions.if_match or request.conditions.if_none_match:
         found = await ctx.metadata.read(lambda tx: tx.versions.current(ctx.bucket.id, request.key))
         check_write(request.conditions, found.object if found else None)
     await foresee(ctx, lambda tx: growth(tx, ctx.bucket, request.key, request.body.length or 0))
     ingested = await ingest(ctx.blobs, request.body, claims)
-    now = ctx.now()
+    reading = ctx.reading()
 
     async def work(tx: Transaction) -> str | None:
         revision, bucket = await next_revision(tx, ctx.bucket)
@@ -89,14 +98,16 @@ async def put_object(ctx: Context, request: PutObject) -> PutObjectResult:
             key=request.key,
             size=ingested.size,
             etag=ingested.etag,
-            last_modified=now,
+            last_modified=reading.wall,
             revision=revision,
             storage_class=request.storage_class,
             checksums=ingested.checksums,
             checksum_type=ChecksumType.FULL_OBJECT,
             metadata=request.metadata,
         )
-        entered = await write(tx, bucket, current, Version(object=item, body=await ingested.enter(tx), acl=acl))
+        await check_asked(tx, bucket, lock, reading)
+        locked = await new_lock(tx, bucket, lock, reading)
+        entered = await write(tx, bucket, current, Version(object=item, body=await ingested.enter(tx), acl=acl, tags=tags, lock=locked))
         return entered.object.version_id
 
     try:
@@ -133,7 +144,8 @@ async def delete_object(ctx: Context, request: DeleteObject) -> DeleteObjectResu
         last_modified=request.if_match_last_modified,
         size=request.if_match_size,
     )
-    deletion = await ctx.metadata.commit(lambda tx: delete(tx, ctx.bucket, expected, ctx.now()))
+    reading, bypass = ctx.reading(), may_bypass(ctx, request, request.key, request.version_id)
+    deletion = await ctx.metadata.commit(lambda tx: delete(tx, ctx.bucket, expected, reading, bypass=bypass))
     return DeleteObjectResult(version_id=deletion.version_id, delete_marker=deletion.delete_marker)
 
 
@@ -160,18 +172,22 @@ async def delete_objects(ctx: Context, request: DeleteObjects) -> DeleteObjectsR
     """Delete a batch in one transaction, each key succeeding or failing on its own. AWS, DeleteObjects."""
     if not request.objects or len(request.objects) > DELETE_MAX_KEYS:
         raise errors.MalformedXML
-    now = ctx.now()
+    if not any(ctx.allows(_one_permission(request, wanted)) for wanted in request.objects):
+        # who may delete nothing costs no commit
+        return DeleteObjectsResult(errors=tuple(_failure(wanted, errors.AccessDenied()) for wanted in request.objects))
+    reading = ctx.reading()
 
     async def one(tx: Transaction, wanted: ObjectIdentifier) -> DeletedObject | DeleteFailure:
         try:
             if not ctx.allows(_one_permission(request, wanted)):
                 raise errors.AccessDenied
             ObjectKey.parse(wanted.key)
-            deletion = await delete(tx, ctx.bucket, wanted, now)
+            bypass = may_bypass(ctx, request, wanted.key, wanted.version_id)
+            deletion = await delete(tx, ctx.bucket, wanted, reading, bypass=bypass)
         except errors.NoSuchBucket:
             raise
         except errors.StorError as error:
-            return DeleteFailure(key=wanted.key, version_id=wanted.version_id, code=error.code, message=error.message)
+            return _failure(wanted, error)
         return DeletedObject(
             key=wanted.key,
             version_id=wanted.version_id,
@@ -187,6 +203,10 @@ async def delete_objects(ctx: Context, request: DeleteObjects) -> DeleteObjectsR
     return DeleteObjectsResult(deleted=deleted, errors=tuple(outcome for outcome in outcomes if isinstance(outcome, DeleteFailure)))
 
 
+def _failure(wanted: ObjectIdentifier, error: errors.StorError) -> DeleteFailure:
+    return DeleteFailure(key=wanted.key, version_id=wanted.version_id, code=error.code, message=error.message)
+
+
 _UPDATABLE: Final = frozenset(field.name for field in attrs.fields(ObjectMetadata))
 
 
@@ -196,7 +216,7 @@ async def update_object(ctx: Context, request: UpdateObject) -> UpdateObjectResu
     unknown = set(request.update_mask) - _UPDATABLE
     if unknown:
         raise errors.InvalidArgument(f"The update mask names no field of the metadata: {', '.join(sorted(unknown))}")
-    fields = request.update_mask or tuple(_UPDATABLE)
+    fields, reading = request.update_mask or tuple(_UPDATABLE), ctx.reading()
 
     async def work(tx: Transaction) -> Object:
         version = await wanted(tx, ctx.bucket, request.key, None)
@@ -204,6 +224,7 @@ async def update_object(ctx: Context, request: UpdateObject) -> UpdateObjectResu
             raise errors.PreconditionFailed(Condition="if_generation")
         metadata = attrs.evolve(version.object.metadata, **{name: getattr(request.metadata, name) for name in fields})
         check_metadata(metadata)
+        await check_free(tx, version, reading, bypass=False)
         updated = attrs.evolve(version.object, metadata=metadata, generation=version.object.generation + 1)
         await next_revision(tx, ctx.bucket)
         await tx.versions.describe(ctx.bucket.id, attrs.evolve(version, object=updated))

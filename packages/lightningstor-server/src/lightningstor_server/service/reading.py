@@ -13,8 +13,10 @@ import attrs
 
 from lightningstor_server.service.bodies import Located, locate_pieces
 from lightningstor_server.service.core import Context
+from lightningstor_server.service.locking import shown_lock
 from lightningstor_server.service.operation import Permission, Route, Target, operation
 from lightningstor_server.service.preconditions import check_read
+from lightningstor_server.service.tagging import shown_tag_count
 from lightningstor_server.service.versions import shown_id, wanted
 from lightningstor_server.stores.errors import Missing
 from lightningstor_server.stores.metadata.base import Transaction
@@ -109,7 +111,9 @@ async def head_object(ctx: Context, request: HeadObject) -> HeadObjectResult:
     version, body = await ctx.metadata.read(work)
     span = _span(request, version.object.size, body.part_sizes)
     shown = _shown(ctx, request, version.object, span, body.part_checksums)
-    return HeadObjectResult(object=shown, content_length=span.length, content_range=span.content_range)
+    tag_count = shown_tag_count(ctx, request.key, request.version_id, version.tags)
+    lock = shown_lock(ctx, version, request.version_id)
+    return HeadObjectResult(object=shown, content_length=span.length, content_range=span.content_range, tag_count=tag_count, lock=lock)
 
 
 @operation(GetObject, Route("GET", Target.OBJECT), rpc="ObjectService.ReadObject", action=_permission)
@@ -129,7 +133,14 @@ async def get_object(ctx: Context, request: GetObject) -> GetObjectResult:
                 raise
         else:
             shown = _shown(ctx, request, item, span, body.part_checksums)
-            return GetObjectResult(object=shown, content_length=span.length, content_range=span.content_range, body=stream)
+            return GetObjectResult(
+                object=shown,
+                content_length=span.length,
+                content_range=span.content_range,
+                tag_count=shown_tag_count(ctx, request.key, request.version_id, version.tags),
+                lock=shown_lock(ctx, version, request.version_id),
+                body=stream,
+            )
     raise errors.InternalError
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import attrs
@@ -22,9 +22,11 @@ from lightningstor_server.service.integrity import (
     Claims,
     multipart_type,
 )
+from lightningstor_server.service.locking import asked_lock, check_asked, lock_permissions
 from lightningstor_server.service.objects import check_metadata
-from lightningstor_server.service.operation import Route, Target, operation
+from lightningstor_server.service.operation import Permission, Route, Target, operation
 from lightningstor_server.service.quotas import count, foresee
+from lightningstor_server.service.tagging import new_object_tags, tags_permissions
 from lightningstor_server.service.versions import next_revision
 from lightningstor_server.stores.metadata.base import Transaction
 from lightningstor_server.stores.metadata.values import StoredPart, Upload
@@ -80,20 +82,33 @@ def ordinal_of(upload_id: str) -> int:
     return int(head, 16) if _ORDINAL.fullmatch(head) else -1
 
 
-@operation(CreateMultipartUpload, Route("POST", Target.OBJECT, query=("uploads",)), rpc="ObjectService.StartUpload", action="s3:PutObject")
+def _create_permissions(request: CreateMultipartUpload) -> Iterable[Permission]:
+    write = Permission(action="s3:PutObject", bucket=request.bucket, key=request.key)
+    tags = tags_permissions(request.bucket, request.key, request.tagging)
+    return (write, *tags, *lock_permissions(request.bucket, request.key, request.lock))
+
+
+@operation(
+    CreateMultipartUpload,
+    Route("POST", Target.OBJECT, query=("uploads",)),
+    rpc="ObjectService.StartUpload",
+    action=_create_permissions,
+)
 async def create_multipart_upload(ctx: Context, request: CreateMultipartUpload) -> CreateMultipartUploadResult:
     """Begin an upload. AWS, CreateMultipartUpload."""
     check_metadata(request.metadata)
+    tags = new_object_tags(request.tagging)
     algorithm, type_ = request.checksum_algorithm, request.checksum_type
     if algorithm is None and type_ is not None:
         raise errors.InvalidRequest("The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.")
     if algorithm is not None:
         type_ = multipart_type(algorithm, type_)
-    acl = await new_object_acl(ctx, request.acl, ctx.bucket)
+    acl, lock, reading = await new_object_acl(ctx, request.acl, ctx.bucket), asked_lock(ctx, request.lock), ctx.reading()
     secret = secrets.token_urlsafe(UPLOAD_ID_RANDOM_BYTES)
 
     async def work(tx: Transaction) -> str:
-        ordinal, _ = await next_revision(tx, ctx.bucket)
+        ordinal, bucket = await next_revision(tx, ctx.bucket)
+        await check_asked(tx, bucket, lock, reading)
         upload_id = f"{ordinal:x}-{secret}"
         await tx.uploads.create(
             Upload(
@@ -101,12 +116,14 @@ async def create_multipart_upload(ctx: Context, request: CreateMultipartUpload) 
                 bucket=ctx.bucket.id,
                 key=request.key,
                 ordinal=ordinal,
-                initiated=ctx.now(),
+                initiated=reading.wall,
                 metadata=request.metadata,
                 storage_class=request.storage_class,
                 checksum_algorithm=algorithm,
                 checksum_type=type_,
                 acl=acl,
+                tags=tags,
+                lock=lock,
                 initiator=ctx.owner,
             )
         )

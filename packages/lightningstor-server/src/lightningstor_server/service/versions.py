@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 import secrets
-from datetime import datetime
 from typing import Final
 
 import attrs
 from attrs import frozen
 
+from lightningstor_server.service.lock_clock import Reading
+from lightningstor_server.service.locking import check_free
 from lightningstor_server.service.preconditions import check_delete
 from lightningstor_server.service.quotas import count
 from lightningstor_server.stores.metadata.base import Transaction
@@ -111,6 +112,7 @@ async def write(tx: Transaction, bucket: Bucket, current: Version | None, new: V
 
     Raises:
         QuotaExceeded: it is more than bucket, project or organisation may hold.
+        AccessDenied: it would replace a version that is locked, which only a null version ever is.
     """
     status = bucket.settings.versioning.status
     if status is VersioningStatus.ENABLED:
@@ -132,7 +134,13 @@ async def _null(tx: Transaction, bucket: Bucket, key: str, current: Version | No
     return None if bucket.settings.versioning.status is None else await tx.history.noncurrent_null(bucket.id, key)
 
 
-async def _drop(tx: Transaction, bucket: Bucket, version: Version) -> None:
+async def _drop(tx: Transaction, bucket: Bucket, version: Version, reading: Reading | None = None, *, bypass: bool = False) -> None:
+    """The only way in which a version goes. Without a reading of the clocks any lock keeps it.
+
+    Raises:
+        AccessDenied: it is locked.
+    """
+    await check_free(tx, version, reading, bypass=bypass)
     await tx.versions.remove(bucket.id, version)
     if not version.delete_marker:
         await tx.bodies.release(version.body)
@@ -166,15 +174,16 @@ class Deletion:
     delete_marker: bool | None = None
 
 
-async def delete(tx: Transaction, bucket: Bucket, expected: ObjectIdentifier, now: datetime) -> Deletion:
+async def delete(tx: Transaction, bucket: Bucket, expected: ObjectIdentifier, reading: Reading, *, bypass: bool = False) -> Deletion:
     """Delete what is there, if it is what the caller expects; that nothing is there is no error.
 
     Raises:
         PreconditionFailed: there is something else.
+        AccessDenied: the version is locked, and by more than a GOVERNANCE retention that is bypassed.
         NoSuchBucket: the bucket was deleted meanwhile.
     """
     if expected.version_id is not None:
-        return await _delete_version(tx, bucket, expected, expected.version_id)
+        return await _delete_version(tx, bucket, expected, expected.version_id, reading, bypass=bypass)
     current = await tx.versions.current(bucket.id, expected.key)
     versioned = bucket.settings.versioning.status is not None
     # what a condition is about is the latest version, which may be a delete marker; of nothing it asks for nothing
@@ -185,22 +194,24 @@ async def delete(tx: Transaction, bucket: Bucket, expected: ObjectIdentifier, no
     revision, bucket = await next_revision(tx, bucket)
     if bucket.settings.versioning.status is None:
         if current is not None:
-            await _drop(tx, bucket, current)
+            await _drop(tx, bucket, current, reading, bypass=bypass)
             await _count(tx, bucket, gone=current, come=None)
         return Deletion()
-    marker = Object(key=expected.key, size=0, etag=ETag(""), last_modified=now, revision=revision)
+    marker = Object(key=expected.key, size=0, etag=ETag(""), last_modified=reading.wall, revision=revision)
     entered = await write(tx, bucket, current, Version(object=marker, body=NO_BODY))
     return Deletion(version_id=shown_id(bucket, entered.object.version_id), delete_marker=True)
 
 
-async def _delete_version(tx: Transaction, bucket: Bucket, expected: ObjectIdentifier, version_id: str) -> Deletion:
+async def _delete_version(
+    tx: Transaction, bucket: Bucket, expected: ObjectIdentifier, version_id: str, reading: Reading, *, bypass: bool
+) -> Deletion:
     """Remove a version for good; where it was the latest, the one before it is so again."""
     version = await find(tx, bucket, expected.key, version_id)
     _check(expected, version)
     if version is None:
         return Deletion(version_id=version_id)
     _, bucket = await next_revision(tx, bucket)
-    await _drop(tx, bucket, version)
+    await _drop(tx, bucket, version, reading, bypass=bypass)
     await tx.history.reinstate(bucket.id, expected.key)
     await _count(tx, bucket, gone=version, come=None)
     return Deletion(version_id=version_id, delete_marker=version.delete_marker or None)

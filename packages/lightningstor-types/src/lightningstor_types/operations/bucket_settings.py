@@ -70,16 +70,6 @@ class GetBucketPolicy(OnBucket):
 
 
 @frozen(kw_only=True)
-class GetBucketTagging(OnBucket):
-    """The bucket's tags."""
-
-
-@frozen(kw_only=True)
-class GetBucketCors(OnBucket):
-    """The bucket's CORS rules."""
-
-
-@frozen(kw_only=True)
 class GetBucketLifecycleConfiguration(OnBucket):
     """The bucket's lifecycle rules."""
 
@@ -92,11 +82,6 @@ class GetBucketWebsite(OnBucket):
 @frozen(kw_only=True)
 class GetBucketReplication(OnBucket):
     """The bucket's replication rules."""
-
-
-@frozen(kw_only=True)
-class GetObjectLockConfiguration(OnBucket):
-    """The bucket's default retention."""
 
 
 @frozen(kw_only=True)

@@ -58,6 +58,7 @@ class CreateBucket(OnBucket):
     location: Annotated[str | None, wire.element("LocationConstraint")] = None
     acl: Annotated[AclHeaders, wire.group()] = NO_ACL_HEADERS
     object_ownership: Annotated[ObjectOwnership | None, wire.header("x-amz-object-ownership")] = None
+    object_lock: Annotated[bool, wire.header("x-amz-bucket-object-lock-enabled")] = False
 
 
 @frozen(kw_only=True)

@@ -23,6 +23,9 @@ from lightningstor_types.operations.common import (
     ReadConditions,
     WriteConditions,
 )
+from lightningstor_types.operations.tagging import TaggingDirective
+from lightningstor_types.retention import NO_LOCK_HEADERS, LockHeaders
+from lightningstor_types.tags import TagSet
 
 
 class MetadataDirective(StrEnum):
@@ -44,6 +47,9 @@ class CopyObject(OnObject):
     metadata: Annotated[ObjectMetadata, wire.group()] = NO_METADATA
     storage_class: Annotated[StorageClass | None, wire.header("x-amz-storage-class")] = None
     acl: Annotated[AclHeaders, wire.group()] = NO_ACL_HEADERS
+    lock: Annotated[LockHeaders, wire.group()] = NO_LOCK_HEADERS
+    tagging_directive: Annotated[TaggingDirective, wire.header("x-amz-tagging-directive")] = TaggingDirective.COPY
+    tagging: Annotated[TagSet | None, wire.header("x-amz-tagging")] = None
     checksum_algorithm: Annotated[ChecksumAlgorithm | None, wire.header("x-amz-checksum-algorithm")] = None
 
 

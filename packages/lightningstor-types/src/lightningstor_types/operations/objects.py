@@ -24,7 +24,9 @@ from lightningstor_types.operations.common import (
     ReadConditions,
     WriteConditions,
 )
+from lightningstor_types.retention import NO_LOCK_HEADERS, LockHeaders
 from lightningstor_types.streams import ByteStream
+from lightningstor_types.tags import TagSet
 
 
 class ChecksumMode(StrEnum):
@@ -44,6 +46,8 @@ class PutObject(OnObject):
     storage_class: Annotated[StorageClass, wire.header("x-amz-storage-class")] = StorageClass.STANDARD
     metadata: Annotated[ObjectMetadata, wire.group()] = NO_METADATA
     acl: Annotated[AclHeaders, wire.group()] = NO_ACL_HEADERS
+    tagging: Annotated[TagSet | None, wire.header("x-amz-tagging")] = None
+    lock: Annotated[LockHeaders, wire.group()] = NO_LOCK_HEADERS
     body: Annotated[ByteStream, wire.STREAM]
 
 
@@ -98,6 +102,10 @@ class HeadObjectResult:
     accept_ranges: Annotated[str, wire.header("accept-ranges")] = "bytes"
     content_length: Annotated[int, wire.header("content-length")]
     content_range: Annotated[str | None, wire.header("content-range")] = None
+    lock: Annotated[LockHeaders | None, wire.group()] = None
+    """What the caller may know of it."""
+    tag_count: Annotated[int | None, wire.header("x-amz-tagging-count")] = None
+    """Of an object with tags, where the caller may read them."""
 
 
 @frozen(kw_only=True)
@@ -115,6 +123,7 @@ class DeleteObject(OnObject):
     if_match: Annotated[str | None, wire.header("if-match")] = None
     if_match_last_modified: Annotated[datetime | None, wire.header("x-amz-if-match-last-modified-time")] = None
     if_match_size: Annotated[int | None, wire.header("x-amz-if-match-size")] = None
+    bypass_governance: Annotated[bool, wire.header("x-amz-bypass-governance-retention")] = False
 
 
 @frozen(kw_only=True)
@@ -143,6 +152,7 @@ class DeleteObjects(OnBucket):
     document: ClassVar[str] = "Delete"
     objects: Annotated[tuple[ObjectIdentifier, ...], wire.element("Object")] = ()
     quiet: Annotated[bool | None, wire.element("Quiet")] = None
+    bypass_governance: Annotated[bool, wire.header("x-amz-bypass-governance-retention")] = False
 
 
 @frozen(kw_only=True)

@@ -16,7 +16,9 @@ from lightningstor_types.digests import NO_CHECKSUMS, ChecksumAlgorithm, Checksu
 from lightningstor_types.names import PartNumber, UploadId
 from lightningstor_types.objects import NO_METADATA, ObjectMetadata, StorageClass
 from lightningstor_types.operations.common import NO_WRITE_CONDITIONS, OnObject, WriteConditions
+from lightningstor_types.retention import NO_LOCK_HEADERS, LockHeaders
 from lightningstor_types.streams import ByteStream
+from lightningstor_types.tags import TagSet
 from lightningstor_types.uploads import CompletedPart
 
 
@@ -29,6 +31,8 @@ class CreateMultipartUpload(OnObject):
     checksum_algorithm: Annotated[ChecksumAlgorithm | None, wire.header("x-amz-checksum-algorithm")] = None
     checksum_type: Annotated[ChecksumType | None, wire.header("x-amz-checksum-type")] = None
     acl: Annotated[AclHeaders, wire.group()] = NO_ACL_HEADERS
+    lock: Annotated[LockHeaders, wire.group()] = NO_LOCK_HEADERS
+    tagging: Annotated[TagSet | None, wire.header("x-amz-tagging")] = None
 
 
 @frozen(kw_only=True)

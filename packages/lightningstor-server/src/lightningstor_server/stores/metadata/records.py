@@ -138,16 +138,22 @@ def lock_text(lock: ObjectLock) -> str | None:
     return json.dumps({"mode": lock.mode, "until": until, "legal_hold": lock.legal_hold}, separators=(",", ":"))
 
 
+UNREADABLE_LOCK: Final = ObjectLock(mode=RetentionMode.COMPLIANCE, until=datetime.max.replace(tzinfo=UTC), legal_hold=True)
+
+
 def lock_of(text: str | None) -> ObjectLock:
-    """The lock of a column."""
+    """The lock of a column; what cannot be read locks for good, since what it said is not known."""
     if text is None:
         return NO_LOCK
-    found = json.loads(text)
-    return ObjectLock(
-        mode=None if found["mode"] is None else RetentionMode(found["mode"]),
-        until=None if found["until"] is None else from_micros(found["until"]),
-        legal_hold=found["legal_hold"],
-    )
+    try:
+        found = json.loads(text)
+        return ObjectLock(
+            mode=None if found["mode"] is None else RetentionMode(found["mode"]),
+            until=None if found["until"] is None else from_micros(found["until"]),
+            legal_hold={True: True, False: False, None: None}[found["legal_hold"]],
+        )
+    except (ValueError, LookupError, TypeError, OverflowError):
+        return UNREADABLE_LOCK
 
 
 def owner_of(text: str | None) -> Owner | None:
