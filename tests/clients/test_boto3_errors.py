@@ -115,19 +115,11 @@ def test_a_setting_that_is_not_set_says_so(s3: Any, bucket: str, method: str, ex
 
 
 LATER: dict[str, Call] = {
-    "acl": lambda s3, b: s3.put_object_acl(Bucket=b, Key="k", ACL="public-read"),
-    "put with acl": lambda s3, b: s3.put_object(Bucket=b, Key="k", Body=b"other", ACL="public-read"),
-    "put with a lock": lambda s3, b: s3.put_object(Bucket=b, Key="k", Body=b"other", ObjectLockLegalHoldStatus="ON"),
     "put with encryption": lambda s3, b: s3.put_object(Bucket=b, Key="k", Body=b"other", ServerSideEncryption="aws:kms"),
-    "retention": lambda s3, b: s3.put_object_retention(Bucket=b, Key="k", Retention={"Mode": "GOVERNANCE"}),
     "restore": lambda s3, b: s3.restore_object(Bucket=b, Key="k", RestoreRequest={"Days": 1}),
-    "attributes": lambda s3, b: s3.get_object_attributes(Bucket=b, Key="k", ObjectAttributes=["ETag"]),
-    "torrent": lambda s3, b: s3.get_object_torrent(Bucket=b, Key="k"),
     "select": lambda s3, b: s3.select_object_content(
         Bucket=b, Key="k", Expression="s", ExpressionType="SQL", InputSerialization={"CSV": {}}, OutputSerialization={"CSV": {}}
     ),
-    "versioning": lambda s3, b: s3.put_bucket_versioning(Bucket=b, VersioningConfiguration={"Status": "Enabled"}),
-    "policy": lambda s3, b: s3.put_bucket_policy(Bucket=b, Policy="{}"),
     "website": lambda s3, b: s3.put_bucket_website(Bucket=b, WebsiteConfiguration={"IndexDocument": {"Suffix": "i"}}),
     "analytics": lambda s3, b: s3.list_bucket_analytics_configurations(Bucket=b),
 }
