@@ -17,9 +17,11 @@ from attrs import define, evolve, field, frozen
 import http_calls
 from asgi import Request, Response, exchange
 from lightningstor_api.client import Client, connect
+from lightningstor_server.auth.tokens import TOKEN_KEY_LABEL, Tokens
 from lightningstor_server.auth.vault import MASTER_KEY_BYTES, Vault, secret_context
 from lightningstor_server.rpc.server import assemble, listen
 from lightningstor_server.s3.app import S3App
+from lightningstor_server.service.bearers import Bearers
 from lightningstor_server.service.core import Service
 from lightningstor_server.service.identity import Identities
 from lightningstor_server.service.settings import Settings
@@ -149,8 +151,9 @@ async def rig(*, settings: Settings | None = None) -> AsyncIterator[Rig]:
     vault = Vault(os.urandom(MASTER_KEY_BYTES))
     settings = settings or Settings(region=REGION)
     alpha, beta = [await _tenant(metadata, vault, name, settings.region) for name in ("alpha", "beta")]
-    service = Service(metadata=metadata, blobs=blobs, settings=settings, clock=lambda: NOW, sealer=vault)
     identities = Identities(metadata, vault)
+    bearers = Bearers(identities, Tokens(vault.derive(TOKEN_KEY_LABEL)), clock=lambda: NOW)
+    service = Service(metadata=metadata, blobs=blobs, settings=settings, clock=lambda: NOW, bearers=bearers, sealer=vault)
     made = Rig(service=service, metadata=metadata, blobs=blobs, identities=identities, alpha=alpha, beta=beta, region=settings.region)
     try:
         yield made
@@ -183,7 +186,7 @@ async def grpc_face(rig: Rig, signer: Signer | None = None) -> AsyncIterator[Grp
     """The gRPC face of a key, alpha's owner's by default; a server on a free port of the loopback."""
     signer = signer or rig.alpha.owner
     async with AsyncExitStack() as stack:
-        server = assemble(rig.service, rig.identities, clock=lambda: NOW, region=rig.region)
+        server = assemble(rig.service, rig.identities, clock=lambda: NOW, region=rig.region, bearers=rig.service.bearers)
         port = listen(server, "127.0.0.1:0")
         await server.start()
         stack.push_async_callback(server.stop, None)
@@ -192,6 +195,7 @@ async def grpc_face(rig: Rig, signer: Signer | None = None) -> AsyncIterator[Grp
             access_key=signer.access_key,
             secret_key=signer.secret,
             region=signer.region,
+            bearer=False,
             clock=lambda: signer.moment,
         )
         yield GrpcFace(client=await stack.enter_async_context(client))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
-from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 from unittest import mock
@@ -72,12 +70,3 @@ def sign(signer: Signer, fields: Mapping[str, str], policy: dict[str, Any], *, v
     with mock.patch.object(auth, "get_current_datetime", return_value=signer.moment.replace(tzinfo=None)):
         kind.add_auth(request)
     return taken
-
-
-def sign_text(signer: Signer, fields: Mapping[str, str], document: str) -> dict[str, str]:
-    """The fields with a policy of any text, signed by Version 2, which needs nothing of the policy."""
-    taken = sign(signer, fields, {"conditions": []}, version_2=True)
-    policy = b64encode(document.encode()).decode()
-    return taken | {"policy": policy, "signature": b64encode(hmac.digest(signer.secret.encode(), policy.encode(), "sha1")).decode()}
-
-

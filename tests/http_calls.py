@@ -66,6 +66,8 @@ def to_request(request: Any) -> Request:
             case wire.Place.STREAM:
                 assert isinstance(value, BytesStream)
                 body = value.content
+            case wire.Raw():
+                body = value.encode()
     if route.digest_required:
         headers.append(("content-md5", md5(body)))
     built = Request(method=route.method, path=_path(request, route.target), query="&".join(query).encode()).with_headers(*headers)
@@ -227,6 +229,9 @@ def _read(field: Field, response: Response, root: Any, *, decoded: bool) -> Any:
                 return found or None
             case wire.Place.STREAM:
                 return BytesStream(response.body)
+            case wire.Raw(media_type):
+                assert response.headers["content-type"] == media_type
+                return response.body.decode()
     return None
 
 

@@ -19,6 +19,7 @@ from lightningstor_server.service.operation import operations
 from lightningstor_types.access import AclPermission, Grant, Grantee
 from lightningstor_types.cors import CorsRule
 from lightningstor_types.digests import ETag
+from lightningstor_types.lifecycle import Expiration, LifecycleRule, LifecycleStatus
 from lightningstor_types.names import BucketName, ObjectKey, PartNumber, TenantName, UploadId
 from lightningstor_types.objects import CopySource, ObjectMetadata
 from lightningstor_types.operations import (
@@ -28,14 +29,17 @@ from lightningstor_types.operations import (
     buckets,
     copying,
     cors,
+    lifecycle,
     object_acl,
     objects,
     ownership,
+    policies,
     public_access,
     quotas,
     retention,
     tagging,
     tenants,
+    tokens,
     upload_listing,
     uploads,
     versioning,
@@ -85,6 +89,8 @@ async def furnish(rig: Rig, signer: Signer | None = None) -> Furnished:
         await rig(objects.PutObject(bucket=BUCKET, key=key, body=BytesStream(content)), signer)
     await rig(tagging.PutBucketTagging(bucket=BUCKET, tagging=_TAGGING), signer)
     await rig(cors.PutBucketCors(bucket=BUCKET, rules=(_GETTING,)), signer)
+    await rig(lifecycle.PutBucketLifecycleConfiguration(bucket=BUCKET, rules=(_EXPIRING,)), signer)
+    await rig(policies.PutBucketPolicy(bucket=BUCKET, policy=_POLICY), signer)
     at = {"bucket": BUCKET, "key": UPLOADED}
     upload_id = UploadId((await rig(uploads.CreateMultipartUpload(**at), signer)).upload_id)
     written = await rig(uploads.UploadPart(**at, upload_id=upload_id, part_number=PartNumber(1), body=BytesStream(BODY)), signer)
@@ -101,7 +107,11 @@ _ORGANISATION, _NEW = TenantName("org"), TenantName("new")
 _PROJECT: Final[dict[str, Any]] = {"organisation": _ORGANISATION, "project": TenantName("alpha")}
 _OWNERS: Final = {"grants": (Grant(grantee=Grantee(id="canonical-alpha"), permission=AclPermission.FULL_CONTROL),)}
 _PREFERRED: Final = ownership.OwnershipRule(object_ownership=ObjectOwnership.BUCKET_OWNER_PREFERRED)
-_GETTING: Final = CorsRule(allowed_methods=("GET",), allowed_origins=("https://page.test",))
+_GETTING: Final = CorsRule(allowed_methods=("GET",), allowed_origins=("https://page.test",), max_age_seconds=5)
+_POLICY: Final = (
+    '{"Statement": {"Effect": "Allow", "Principal": {"AWS": "alpha"}, "Action": "s3:GetObject", "Resource": "arn:aws:s3:::bucket/*"}}'
+)
+_EXPIRING: Final = LifecycleRule(id="all", prefix="", status=LifecycleStatus.ENABLED, expiration=Expiration(days=1))
 _BATCH: Final = (objects.ObjectIdentifier(key=KEY), objects.ObjectIdentifier(key="other"))
 
 _INPUTS: Final[dict[type[Any], Callable[[Furnished], Any]]] = {
@@ -129,8 +139,12 @@ _INPUTS: Final[dict[type[Any], Callable[[Furnished], Any]]] = {
     ownership.DeleteBucketOwnershipControls: lambda _: ownership.DeleteBucketOwnershipControls(bucket=BUCKET),
     cors.PutBucketCors: lambda _: cors.PutBucketCors(bucket=BUCKET, rules=(_GETTING,)),
     cors.DeleteBucketCors: lambda _: cors.DeleteBucketCors(bucket=BUCKET),
+    lifecycle.PutBucketLifecycleConfiguration: lambda _: lifecycle.PutBucketLifecycleConfiguration(bucket=BUCKET, rules=(_EXPIRING,)),
+    lifecycle.DeleteBucketLifecycle: lambda _: lifecycle.DeleteBucketLifecycle(bucket=BUCKET),
     public_access.PutPublicAccessBlock: lambda _: public_access.PutPublicAccessBlock(bucket=BUCKET, block=ALL_BLOCKED),
     public_access.DeletePublicAccessBlock: lambda _: public_access.DeletePublicAccessBlock(bucket=BUCKET),
+    policies.PutBucketPolicy: lambda _: policies.PutBucketPolicy(bucket=BUCKET, policy=_POLICY),
+    policies.DeleteBucketPolicy: lambda _: policies.DeleteBucketPolicy(bucket=BUCKET),
     tagging.PutObjectTagging: lambda _: tagging.PutObjectTagging(**_OBJECT, tagging=_TAGGING),
     tagging.GetObjectTagging: lambda _: tagging.GetObjectTagging(**_OBJECT),
     tagging.DeleteObjectTagging: lambda _: tagging.DeleteObjectTagging(**_OBJECT),
@@ -154,6 +168,7 @@ _RPC_ONLY: Final[dict[type[Any], Callable[[Furnished], Any]]] = {
     buckets.GetUsage: lambda _: buckets.GetUsage(bucket=BUCKET),
     objects.UpdateObject: lambda _: objects.UpdateObject(**_OBJECT, metadata=ObjectMetadata(user={"a": "b"})),
     uploads.QueryUpload: lambda at: uploads.QueryUpload(**_UPLOAD, upload_id=at.upload_id),
+    tokens.IssueToken: lambda _: tokens.IssueToken(),
     tenants.CreateOrganisation: lambda _: tenants.CreateOrganisation(organisation=_NEW),
     tenants.ListOrganisations: lambda _: tenants.ListOrganisations(),
     tenants.DeleteOrganisation: lambda _: tenants.DeleteOrganisation(organisation=_ORGANISATION),

@@ -84,7 +84,7 @@ async def test_malformed_documents(rig: Rig, at: Furnished, name: str, damage: s
 async def test_doubled_elements(rig: Rig, at: Furnished, name: str) -> None:
     """An element that stands once stands once: no parser guesses which one is meant."""
     good = sample(name, at).body
-    once = rb"(<(LocationConstraint|Key|ETag|Permission|ObjectOwnership|BlockPublicAcls|Status)>[^<]*</\2>)"
+    once = rb"(<(LocationConstraint|Key|ETag|Permission|ObjectOwnership|BlockPublicAcls|MaxAgeSeconds|Status|Mode)>[^<]*</\2>)"
     doubled = re.sub(once, rb"\1\1", good, count=1)
     assert doubled != good
     await refused(rig, with_document(sample(name, at), doubled), malformed(name))

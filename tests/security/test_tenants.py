@@ -24,7 +24,7 @@ from lightningstor_types.streams import BytesStream
 from lightningstor_types.tenants import BucketNamespace, Role
 from samples import BUCKET, CONTENT, KEY, NOT_SET, ROUTED, WITH_RPC, WRITES, Furnished, furnish, sample, sample_input
 
-MISSING = {"bucket": "bocket", "empty": "ampty"}
+MISSING = {"bucket": "bocket", "empty": "ampty", "locking": "lacking"}
 """Names that nobody has, as long as those of alpha's."""
 NAMELESS = {"CreateBucket", *(name for name, operation in operations().items() if not issubclass(operation.input, OnBucket))}
 """These name no bucket that there is."""
@@ -185,12 +185,14 @@ async def test_the_bucket_owner_that_is_expected(rig: Rig, at: Furnished) -> Non
 EDITS = {
     "PutObject", "DeleteObject", "DeleteObjects", "CopyObject", "UploadPartCopy", "CreateMultipartUpload", "UploadPart",
     "CompleteMultipartUpload", "AbortMultipartUpload", "UpdateObject", "PutObjectAcl", "PutObjectTagging",
-    "DeleteObjectTagging",
+    "DeleteObjectTagging", "PutObjectRetention", "PutObjectLegalHold",
 }  # fmt: skip
 RULES = {
     "CreateBucket", "DeleteBucket", "UpdateBucket", "PutBucketVersioning", "PutBucketAcl", "PutBucketOwnershipControls",
     "DeleteBucketOwnershipControls", "PutPublicAccessBlock", "DeletePublicAccessBlock", "PutBucketTagging",
-    "DeleteBucketTagging",
+    "PutBucketCors", "DeleteBucketCors",
+    "DeleteBucketTagging", "PutBucketPolicy", "DeleteBucketPolicy",
+    "PutBucketLifecycleConfiguration", "DeleteBucketLifecycle", "PutObjectLockConfiguration",
 }  # fmt: skip
 ALONE = {"DeleteObjects"}
 """What is denied of these is told for each object, in an answer that succeeds (AWS, DeleteObjects)."""

@@ -11,6 +11,7 @@ from faces import Ask, Rig
 from faces import rig as open_rig
 from lightningstor_server.service.cors import CORS_MAX_CHARACTERS
 from lightningstor_server.service.settings import Settings
+from lightningstor_server.stores.errors import Unavailable
 from lightningstor_types.names import BucketName
 from lightningstor_types.operations.buckets import CreateBucket
 from lightningstor_types.settings import ObjectOwnership
@@ -137,8 +138,8 @@ async def test_preflights(rig: Rig, ask: Ask, path: str) -> None:
         response = await send(rig, "OPTIONS", path, *wrong)
         assert (response.status, b"<Code>AccessForbidden</Code>" in response.body, cors_of(response)) == (403, True, {})
         assert (b"<ResourceType>BUCKET" if path == "/bucket" else b"<ResourceType>OBJECT") in response.body
-    for wrong in ((), request[:1], request[1:]):
-        response = await send(rig, "OPTIONS", path, *wrong)
+    for part in ((), request[:1], request[1:]):
+        response = await send(rig, "OPTIONS", path, *part)
         assert (response.status, b"<Code>BadRequest</Code>" in response.body, cors_of(response)) == (400, True, {})
     assert rig.dump() == before
 
@@ -149,6 +150,8 @@ async def test_preflights_of_nothing(rig: Rig) -> None:
     missing = await send(rig, "OPTIONS", "/missing/key", *request)
     assert (missing.status, b"<Code>NoSuchBucket</Code>" in missing.body) == (404, True)
     assert (await send(rig, "OPTIONS", "/", *request)).status == 501
+    no_name = await send(rig, "OPTIONS", "/" + "x" * 5000, *request)
+    assert (no_name.status, b"<Code>InvalidBucketName</Code>" in no_name.body) == (400, True)
 
 
 async def test_answers_to_pages(rig: Rig, ask: Ask) -> None:
@@ -178,6 +181,25 @@ async def test_answers_to_pages(rig: Rig, ask: Ask) -> None:
     assert cors_of(await ask("GET", "/", page)) == cors_of(await ask("GET", "/missing", page)) == {}
     await ask("DELETE", "/bucket?cors")
     assert cors_of(await ask("GET", "/bucket/key", page)) == {}
+
+
+async def test_rules_that_cannot_be_read(rig: Rig, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are asked for where a request has an origin, and only there; what was done is told all the same, to no page."""
+    await ask("PUT", "/bucket?cors", body=document(METHOD + ORIGIN))
+    asked = []
+
+    async def fail(*bucket: object) -> None:
+        asked.append(bucket)
+        raise Unavailable("the store is away")
+
+    monkeypatch.setattr(rig.service, "cors_rules", fail)
+    assert (await ask("PUT", "/bucket/key", body=b"x")).status == 200
+    assert asked == []
+    response = await ask("GET", "/bucket/key", ("origin", PAGE))
+    assert (response.status, response.body, cors_of(response)) == (200, b"x", {})
+    assert len(asked) == 1
+    refused = await send(rig, "OPTIONS", "/bucket", ("origin", PAGE), ("access-control-request-method", "GET"))
+    assert (refused.status, cors_of(refused)) == (503, {})
 
 
 async def test_rules_are_the_caller_s_bucket_s() -> None:

@@ -55,7 +55,7 @@ class FakeService:
     calls: list[tuple[str, Any, Caller | None, str]] = field(factory=list)
     unexpected: list[Exception] = field(factory=list)
 
-    async def call(self, operation: Operation[Any, Any], request: Any, *, caller: Caller | None, request_id: str) -> Any:
+    async def call(self, operation: Operation[Any, Any], request: Any, *, caller: Caller | None, request_id: str, **_: Any) -> Any:
         """Note the call and answer it."""
         self.calls.append((operation.name, request, caller, request_id))
         return await self.answers[operation.input](request)

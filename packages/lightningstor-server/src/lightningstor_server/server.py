@@ -83,6 +83,7 @@ async def build_worker(options: Options, name: str) -> Parts:
     from lightningstor_server.service.bearers import Bearers  # noqa: PLC0415
     from lightningstor_server.service.core import Service, utc_now  # noqa: PLC0415
     from lightningstor_server.service.identity import Identities  # noqa: PLC0415
+    from lightningstor_server.service.lock_clock import Reading, anchor, read_uptime  # noqa: PLC0415
     from lightningstor_server.service.settings import Settings  # noqa: PLC0415
 
     config = options.config
@@ -107,6 +108,7 @@ async def build_worker(options: Options, name: str) -> Parts:
         bearers=bearers,
         sealer=vault if options.bearer_allowed else None,
     )
+    await anchor(metadata, Reading(wall=utc_now(), uptime=read_uptime()))
     certificates, status = options.certificates, Health()
 
     async def close() -> None:
@@ -138,13 +140,15 @@ async def build_worker(options: Options, name: str) -> Parts:
 
 def _background(options: Options, metadata: Metadata, blobs: BlobStore, metrics: Metrics) -> list[Job]:
     """What runs in one worker of all."""
-    from lightningstor_server.service.sweeper import Sweeper  # noqa: PLC0415 - as in build_worker
+    from lightningstor_server.service.expiry import Expiry  # noqa: PLC0415 - as in build_worker
+    from lightningstor_server.service.sweeper import Sweeper  # noqa: PLC0415 - the same
     from lightningstor_server.service.usage_report import UsageReport  # noqa: PLC0415
 
     limits = options.config.limits
     sweeper = Sweeper(metadata, blobs, grace_seconds=limits.sweep_grace_seconds, interval_seconds=limits.sweep_interval_seconds)
     usage = UsageReport(metadata, metrics.tell_usage, interval_seconds=USAGE_INTERVAL_SECONDS, tenants_max=USAGE_TENANTS_MAX)
-    jobs: list[Job] = [sweeper.run, usage.run]
+    expiry = Expiry(metadata, day_seconds=options.config.lifecycle.day_seconds)
+    jobs: list[Job] = [sweeper.run, usage.run, expiry.run]
     if options.metadata_copy is not None:
         keeper = Keeper(options.metadata_path, options.metadata_copy)
         metrics.copy_behind = lambda: keeper.behind

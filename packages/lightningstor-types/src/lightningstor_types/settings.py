@@ -14,6 +14,7 @@ from attrs import frozen
 from lightningstor_types import wire
 from lightningstor_types.access import AccessControlPolicy
 from lightningstor_types.cors import CorsConfiguration
+from lightningstor_types.lifecycle import LifecycleConfiguration
 from lightningstor_types.retention import BucketLock
 from lightningstor_types.tags import TagSet
 
@@ -65,6 +66,14 @@ ALL_BLOCKED = PublicAccessBlock(block_public_acls=True, ignore_public_acls=True,
 
 
 @frozen(kw_only=True)
+class BucketPolicy:
+    """Who may do what with the bucket and what is in it, in AWS's language for policies."""
+
+    text: str
+    """As it was put."""
+
+
+@frozen(kw_only=True)
 class BucketSettings:
     """All settings of a bucket."""
 
@@ -76,6 +85,8 @@ class BucketSettings:
     object_lock: BucketLock | None = None
     tagging: TagSet | None = None
     cors: CorsConfiguration | None = None
+    lifecycle: LifecycleConfiguration | None = None
+    policy: BucketPolicy | None = None
 
 
 NO_SETTINGS = BucketSettings()

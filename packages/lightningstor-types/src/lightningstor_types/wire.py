@@ -69,6 +69,13 @@ class Group:
     prefix: str = ""
 
 
+@frozen
+class Raw:
+    """The body as one text of a media type, neither XML nor a stream."""
+
+    media_type: str
+
+
 def header(name: str) -> Header:
     """The field is the HTTP header `name` (lower case)."""
     return Header(name)
@@ -89,4 +96,9 @@ def group(prefix: str = "") -> Group:
     return Group(prefix)
 
 
-Trait = Place | Header | Query | Element | Group
+def raw(media_type: str) -> Raw:
+    """The field is the whole body, a text in UTF-8."""
+    return Raw(media_type)
+
+
+Trait = Place | Header | Query | Element | Group | Raw

@@ -156,10 +156,13 @@ class PutObjectResult(_message.Message):
     CHECKSUMS_FIELD_NUMBER: _builtins.int
     CHECKSUM_TYPE_FIELD_NUMBER: _builtins.int
     SIZE_FIELD_NUMBER: _builtins.int
+    EXPIRATION_FIELD_NUMBER: _builtins.int
     etag: _builtins.str
     version_id: _builtins.str
     checksum_type: _builtins.str
     size: _builtins.int
+    expiration: _builtins.str
+    """the date and the rule, as S3 tells them"""
     @_builtins.property
     def checksums(self) -> _types_pb2.Checksums: ...
     def __init__(
@@ -170,17 +173,22 @@ class PutObjectResult(_message.Message):
         checksums: _types_pb2.Checksums | None = ...,
         checksum_type: _builtins.str | None = ...,
         size: _builtins.int = ...,
+        expiration: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_checksum_type", b"_checksum_type", "_version_id", b"_version_id", "checksum_type", b"checksum_type", "checksums", b"checksums", "version_id", b"version_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_checksum_type", b"_checksum_type", "_expiration", b"_expiration", "_version_id", b"_version_id", "checksum_type", b"checksum_type", "checksums", b"checksums", "expiration", b"expiration", "version_id", b"version_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_checksum_type", b"_checksum_type", "_version_id", b"_version_id", "checksum_type", b"checksum_type", "checksums", b"checksums", "etag", b"etag", "size", b"size", "version_id", b"version_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_checksum_type", b"_checksum_type", "_expiration", b"_expiration", "_version_id", b"_version_id", "checksum_type", b"checksum_type", "checksums", b"checksums", "etag", b"etag", "expiration", b"expiration", "size", b"size", "version_id", b"version_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__checksum_type: _TypeAlias = _typing.Literal["checksum_type"]  # noqa: Y015
     _WhichOneofArgType__checksum_type: _TypeAlias = _typing.Literal["_checksum_type", b"_checksum_type"]  # noqa: Y015
+    _WhichOneofReturnType__expiration: _TypeAlias = _typing.Literal["expiration"]  # noqa: Y015
+    _WhichOneofArgType__expiration: _TypeAlias = _typing.Literal["_expiration", b"_expiration"]  # noqa: Y015
     _WhichOneofReturnType__version_id: _TypeAlias = _typing.Literal["version_id"]  # noqa: Y015
     _WhichOneofArgType__version_id: _TypeAlias = _typing.Literal["_version_id", b"_version_id"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__checksum_type) -> _WhichOneofReturnType__checksum_type | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expiration) -> _WhichOneofReturnType__expiration | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__version_id) -> _WhichOneofReturnType__version_id | None: ...
 
@@ -317,6 +325,7 @@ class HeadObjectResult(_message.Message):
     CONTENT_RANGE_FIELD_NUMBER: _builtins.int
     TAG_COUNT_FIELD_NUMBER: _builtins.int
     LOCK_FIELD_NUMBER: _builtins.int
+    EXPIRATION_FIELD_NUMBER: _builtins.int
     accept_ranges: _builtins.str
     """bytes"""
     content_length: _builtins.int
@@ -324,6 +333,8 @@ class HeadObjectResult(_message.Message):
     content_range: _builtins.str
     tag_count: _builtins.int
     """where there are tags that the caller may read"""
+    expiration: _builtins.str
+    """the date and the rule, as S3 tells them"""
     @_builtins.property
     def object(self) -> _types_pb2.Object: ...
     @_builtins.property
@@ -339,21 +350,26 @@ class HeadObjectResult(_message.Message):
         content_range: _builtins.str | None = ...,
         tag_count: _builtins.int | None = ...,
         lock: _retention_pb2.LockHeaders | None = ...,
+        expiration: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_accept_ranges", b"_accept_ranges", "_content_range", b"_content_range", "_tag_count", b"_tag_count", "accept_ranges", b"accept_ranges", "content_range", b"content_range", "lock", b"lock", "object", b"object", "tag_count", b"tag_count"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_accept_ranges", b"_accept_ranges", "_content_range", b"_content_range", "_expiration", b"_expiration", "_tag_count", b"_tag_count", "accept_ranges", b"accept_ranges", "content_range", b"content_range", "expiration", b"expiration", "lock", b"lock", "object", b"object", "tag_count", b"tag_count"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_accept_ranges", b"_accept_ranges", "_content_range", b"_content_range", "_tag_count", b"_tag_count", "accept_ranges", b"accept_ranges", "content_length", b"content_length", "content_range", b"content_range", "lock", b"lock", "object", b"object", "tag_count", b"tag_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_accept_ranges", b"_accept_ranges", "_content_range", b"_content_range", "_expiration", b"_expiration", "_tag_count", b"_tag_count", "accept_ranges", b"accept_ranges", "content_length", b"content_length", "content_range", b"content_range", "expiration", b"expiration", "lock", b"lock", "object", b"object", "tag_count", b"tag_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__accept_ranges: _TypeAlias = _typing.Literal["accept_ranges"]  # noqa: Y015
     _WhichOneofArgType__accept_ranges: _TypeAlias = _typing.Literal["_accept_ranges", b"_accept_ranges"]  # noqa: Y015
     _WhichOneofReturnType__content_range: _TypeAlias = _typing.Literal["content_range"]  # noqa: Y015
     _WhichOneofArgType__content_range: _TypeAlias = _typing.Literal["_content_range", b"_content_range"]  # noqa: Y015
+    _WhichOneofReturnType__expiration: _TypeAlias = _typing.Literal["expiration"]  # noqa: Y015
+    _WhichOneofArgType__expiration: _TypeAlias = _typing.Literal["_expiration", b"_expiration"]  # noqa: Y015
     _WhichOneofReturnType__tag_count: _TypeAlias = _typing.Literal["tag_count"]  # noqa: Y015
     _WhichOneofArgType__tag_count: _TypeAlias = _typing.Literal["_tag_count", b"_tag_count"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__accept_ranges) -> _WhichOneofReturnType__accept_ranges | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__content_range) -> _WhichOneofReturnType__content_range | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expiration) -> _WhichOneofReturnType__expiration | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__tag_count) -> _WhichOneofReturnType__tag_count | None: ...
 
@@ -430,11 +446,14 @@ class GetObjectResult(_message.Message):
     CONTENT_RANGE_FIELD_NUMBER: _builtins.int
     TAG_COUNT_FIELD_NUMBER: _builtins.int
     LOCK_FIELD_NUMBER: _builtins.int
+    EXPIRATION_FIELD_NUMBER: _builtins.int
     accept_ranges: _builtins.str
     content_length: _builtins.int
     """the bytes that the chunks will bring"""
     content_range: _builtins.str
     tag_count: _builtins.int
+    expiration: _builtins.str
+    """the date and the rule, as S3 tells them"""
     @_builtins.property
     def object(self) -> _types_pb2.Object: ...
     @_builtins.property
@@ -450,21 +469,26 @@ class GetObjectResult(_message.Message):
         content_range: _builtins.str | None = ...,
         tag_count: _builtins.int | None = ...,
         lock: _retention_pb2.LockHeaders | None = ...,
+        expiration: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_accept_ranges", b"_accept_ranges", "_content_range", b"_content_range", "_tag_count", b"_tag_count", "accept_ranges", b"accept_ranges", "content_range", b"content_range", "lock", b"lock", "object", b"object", "tag_count", b"tag_count"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_accept_ranges", b"_accept_ranges", "_content_range", b"_content_range", "_expiration", b"_expiration", "_tag_count", b"_tag_count", "accept_ranges", b"accept_ranges", "content_range", b"content_range", "expiration", b"expiration", "lock", b"lock", "object", b"object", "tag_count", b"tag_count"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_accept_ranges", b"_accept_ranges", "_content_range", b"_content_range", "_tag_count", b"_tag_count", "accept_ranges", b"accept_ranges", "content_length", b"content_length", "content_range", b"content_range", "lock", b"lock", "object", b"object", "tag_count", b"tag_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_accept_ranges", b"_accept_ranges", "_content_range", b"_content_range", "_expiration", b"_expiration", "_tag_count", b"_tag_count", "accept_ranges", b"accept_ranges", "content_length", b"content_length", "content_range", b"content_range", "expiration", b"expiration", "lock", b"lock", "object", b"object", "tag_count", b"tag_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__accept_ranges: _TypeAlias = _typing.Literal["accept_ranges"]  # noqa: Y015
     _WhichOneofArgType__accept_ranges: _TypeAlias = _typing.Literal["_accept_ranges", b"_accept_ranges"]  # noqa: Y015
     _WhichOneofReturnType__content_range: _TypeAlias = _typing.Literal["content_range"]  # noqa: Y015
     _WhichOneofArgType__content_range: _TypeAlias = _typing.Literal["_content_range", b"_content_range"]  # noqa: Y015
+    _WhichOneofReturnType__expiration: _TypeAlias = _typing.Literal["expiration"]  # noqa: Y015
+    _WhichOneofArgType__expiration: _TypeAlias = _typing.Literal["_expiration", b"_expiration"]  # noqa: Y015
     _WhichOneofReturnType__tag_count: _TypeAlias = _typing.Literal["tag_count"]  # noqa: Y015
     _WhichOneofArgType__tag_count: _TypeAlias = _typing.Literal["_tag_count", b"_tag_count"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__accept_ranges) -> _WhichOneofReturnType__accept_ranges | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__content_range) -> _WhichOneofReturnType__content_range | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expiration) -> _WhichOneofReturnType__expiration | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__tag_count) -> _WhichOneofReturnType__tag_count | None: ...
 

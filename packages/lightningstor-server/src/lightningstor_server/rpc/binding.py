@@ -20,9 +20,10 @@ from grpc import aio
 from lightningstor_api.codec import decoder, encoder, parsed
 from lightningstor_api.errors import REQUEST_ID, to_status
 from lightningstor_api.methods import METHODS, Method
-from lightningstor_server.rpc.callers import Callers, headers_of, new_request_id, request_id_of
+from lightningstor_server.rpc.callers import Callers, facts_of, headers_of, new_request_id, request_id_of
 from lightningstor_server.rpc.streams import STREAM_IDLE_SECONDS, IncomingBody, outgoing
 from lightningstor_server.service.operation import I, O, Operation
+from lightningstor_server.service.policy_decision import NO_FACTS, RequestFacts
 from lightningstor_types.errors import RequestTimeout, StorError
 from lightningstor_types.tenants import Caller
 
@@ -33,7 +34,9 @@ DEFAULT_DEADLINE_SECONDS: Final = 60.0
 class Door(Protocol):
     """What this front needs of the service."""
 
-    async def call(self, operation: Operation[I, O], request: I, *, caller: Caller | None, request_id: str) -> O:
+    async def call(
+        self, operation: Operation[I, O], request: I, *, caller: Caller | None, request_id: str, facts: RequestFacts = NO_FACTS
+    ) -> O:
         """Carry out an operation. Raises StorError."""
 
     def known_error(self, error: Exception, where: str, request_id: str) -> StorError:
@@ -57,6 +60,7 @@ class Call:
     caller: Caller | None
     request_id: str
     context: aio.ServicerContext[bytes, bytes]
+    facts: RequestFacts = NO_FACTS
 
 
 def bind(table: Iterable[Operation[Any, Any]], methods: Mapping[str, Method] = METHODS) -> tuple[Bound, ...]:
@@ -120,7 +124,7 @@ class Binding:
                 request_id = request_id_of(headers)
                 async with asyncio.timeout(self._limit(bound, context)):
                     caller = await self._callers.identify(bound.method.path, headers)
-                    call = Call(caller=caller, request_id=request_id, context=context)
+                    call = Call(caller=caller, request_id=request_id, context=context, facts=facts_of(context, headers))
                     answer = await serve(self, bound, incoming, call)
             except Exception as error:  # noqa: BLE001 - the door decides what it is; it logs what it does not know
                 status = to_status(self._door.known_error(error, bound.operation.name, request_id), request_id)
@@ -138,18 +142,18 @@ class Binding:
 
     async def _unary(self, bound: Bound, raw: bytes, call: Call) -> bytes:
         request = bound.decode(parsed(bound.method.request, raw))
-        output = await self._door.call(bound.operation, request, caller=call.caller, request_id=call.request_id)
+        output = await self._door.call(bound.operation, request, caller=call.caller, request_id=call.request_id, facts=call.facts)
         return bound.encode(output).SerializeToString()
 
     async def _upload(self, bound: Bound, messages: AsyncIterator[bytes], call: Call) -> bytes:
         body = IncomingBody(messages, bound.method.request, idle_seconds=self._idle_seconds)
         request = bound.decode(await body.head(), body=body)
-        output = await self._door.call(bound.operation, request, caller=call.caller, request_id=call.request_id)
+        output = await self._door.call(bound.operation, request, caller=call.caller, request_id=call.request_id, facts=call.facts)
         return bound.encode(output).SerializeToString()
 
     async def _download(self, bound: Bound, raw: bytes, call: Call) -> None:
         request = bound.decode(parsed(bound.method.request, raw))
-        output = await self._door.call(bound.operation, request, caller=call.caller, request_id=call.request_id)
+        output = await self._door.call(bound.operation, request, caller=call.caller, request_id=call.request_id, facts=call.facts)
         async with aclosing(outgoing(bound.method.response, bound.encode(output), output.body)) as messages:
             async for message in messages:
                 await self._send(call.context, message)

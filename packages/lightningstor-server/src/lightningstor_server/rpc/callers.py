@@ -16,12 +16,16 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final, Protocol
+from urllib.parse import unquote
+
+from grpc import aio
 
 from lightningstor_api.errors import REQUEST_ID
 from lightningstor_api.methods import METHODS
 from lightningstor_api.signature import derive_signing_key, sign, string_to_sign
 from lightningstor_api.signing import PAYLOAD, SERVICE, SIGNED_HEADERS, canonical_call
 from lightningstor_server.auth.sigv4 import SIGNING_KEYS_MAX, SKEW_SECONDS, Claim, SignedRequest, claim
+from lightningstor_server.service.policy_decision import RequestFacts
 from lightningstor_types import errors
 from lightningstor_types.tenants import Caller
 
@@ -30,6 +34,9 @@ BEARER: Final = "bearer"
 
 _ISSUE_PATH: Final = METHODS["TokenService.Issue"].path
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
+_PEER: Final = re.compile(r"ipv4:(?P<four>[0-9.]+):[0-9]+|ipv6:\[(?P<six>[0-9A-Fa-f:.]+)(?:%[^\]]*)?\]:[0-9]+")
+"""gRPC's word for the other end of a connection, decoded (gRPC, "Naming")."""
+SCHEME: Final = "AWS4-HMAC-SHA256"
 _STAND_IN: Final = "no-such-access-key"
 """Verified in place of an unknown key's secret. That it is public is harmless: a match is refused too."""
 
@@ -144,6 +151,18 @@ def headers_of(metadata: Iterable[tuple[str, str | bytes]]) -> dict[str, str]:
             raise errors.InvalidArgument(f"The metadata {name} was sent more than once.", ArgumentName=name)
         headers[name] = value
     return headers
+
+
+def facts_of(context: aio.ServicerContext[bytes, bytes], headers: Mapping[str, str]) -> RequestFacts:
+    """What policies may ask of how a call came. Of its metadata nothing is told that S3 would heed in a header."""
+    found = _PEER.fullmatch(unquote(context.peer() or ""))
+    signed = headers.get("authorization", "").startswith(SCHEME)
+    return RequestFacts(
+        source_ip=found["four"] or found["six"] if found else None,
+        secure=bool(context.auth_context()),
+        auth_type="REST-HEADER" if signed else None,
+        headers={name: headers[name] for name in ("user-agent",) if name in headers},
+    )
 
 
 def new_request_id() -> str:

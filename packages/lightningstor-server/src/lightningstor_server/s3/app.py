@@ -25,9 +25,11 @@ from lightningstor_server.s3.router import Router
 from lightningstor_server.s3.xml import DOCUMENT_MAX_BYTES
 from lightningstor_server.service.integrity import Claims, Digester
 from lightningstor_server.service.operation import I, O, Operation, operations
+from lightningstor_server.service.policy_decision import NO_FACTS, RequestFacts
 from lightningstor_types.cors import CorsRule
 from lightningstor_types.digests import NO_CHECKSUMS, ChecksumAlgorithm, Checksums
 from lightningstor_types.errors import InvalidArgument, StorError
+from lightningstor_types.names import BucketName
 from lightningstor_types.streams import BytesStream
 from lightningstor_types.tenants import Caller
 
@@ -55,10 +57,12 @@ _CHECKSUMS: Final = Decoder(Checksums)
 class Service(Protocol):
     """The door, as this front sees it."""
 
-    async def call(self, operation: Operation[I, O], request: I, *, caller: Caller | None, request_id: str) -> O:
+    async def call(
+        self, operation: Operation[I, O], request: I, *, caller: Caller | None, request_id: str, facts: RequestFacts = NO_FACTS
+    ) -> O:
         """Carry out an operation."""
 
-    async def cors_rules(self, bucket: str, caller: Caller | None) -> tuple[CorsRule, ...]:
+    async def cors_rules(self, bucket: BucketName, caller: Caller | None) -> tuple[CorsRule, ...]:
         """A bucket's rules for pages of other origins."""
 
     def known_error(self, error: Exception, where: str, request_id: str) -> StorError:
@@ -122,14 +126,15 @@ class S3App:
         operation = self._router.find(method, address.target, parameters, headers)
         request, document = await self._incoming(operation, address, headers, parameters, proven.body)
         decoded = self._decoders[operation.name].decode(request, document)
-        output = await self._service.call(operation, decoded, caller=proven.caller, request_id=request_id)
+        facts = exchange.facts(_authentication(parameters), headers, parameters)
+        output = await self._service.call(operation, decoded, caller=proven.caller, request_id=request_id, facts=facts)
         status = operation.route.status if operation.route else 200
         return self._encoders[operation.name].encode(output, status)
 
     async def _preflight(self, address: Address, headers: Mapping[str, str]) -> Outgoing:
         """Answer a browser that asks before it asks; it has no credential, and what may be in the query is not looked at."""
         asked = preflight(headers)
-        rules = await self._service.cors_rules(address.bucket, None)
+        rules = await self._service.cors_rules(BucketName.parse(address.bucket), None)
         return Outgoing(status=200, headers=allowed(rules, asked, address.target.name), body=b"")
 
     async def _readable(self, exchange: Exchange, request_id: str) -> Headers:
@@ -137,7 +142,7 @@ class S3App:
         if not exchange.bucket:
             return []
         try:
-            rules = await self._service.cors_rules(exchange.bucket, exchange.caller)
+            rules = await self._service.cors_rules(BucketName.parse(exchange.bucket), exchange.caller)
             return readable(rules, join_headers(exchange.scope["headers"]), exchange.scope["method"])
         except Exception as error:  # noqa: BLE001 - what was done is done and has to be told; without these headers no page reads it
             self._service.known_error(error, "CORS", request_id)
@@ -182,6 +187,11 @@ class S3App:
             return
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         await stream(response.body, exchange, send)
+
+
+def _authentication(parameters: Mapping[str, str]) -> str:
+    """How the request says who asks, if it does (AWS, "Amazon S3 Signature Version 4 specific policy keys", s3:authType)."""
+    return "REST-QUERY-STRING" if _SIGNATURE_PARAMETER in parameters else "REST-HEADER"
 
 
 def parse_query(raw: bytes) -> dict[str, str]:

@@ -49,7 +49,8 @@ class Decoder:
     def __init__(self, shape: type) -> None:
         self._shape = shape
         self._readers = tuple(_compile(shape, ""))
-        self.reads_document = hasattr(shape, "document")
+        self._raw = next((field.name for field in fields_of(shape) if field.trait(wire.Raw) is not None), None)
+        self.reads_document = hasattr(shape, "document") or self._raw is not None
         self.streams = any(wire.STREAM in field.traits for field in fields_of(shape))
 
     def decode(self, request: Incoming, document: bytes = b"") -> Any:
@@ -71,8 +72,10 @@ class Decoder:
     def _read(self, document: bytes) -> dict[str, Any]:
         """The values of the document; an input may have an error of its own for one that is malformed."""
         try:
+            if self._raw is not None:
+                return {self._raw: document.decode()}
             return read_document(self._shape, document)
-        except MalformedXML:
+        except (MalformedXML, UnicodeDecodeError):
             raise getattr(self._shape, "malformed", MalformedXML) from None
 
 

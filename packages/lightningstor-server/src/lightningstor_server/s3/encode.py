@@ -50,6 +50,7 @@ class Encoder:
         self._document = hasattr(shape, "document")
         self._encodes = any(field.name == "encoding_type" for field in fields)
         self._body = next((field.name for field in fields if wire.STREAM in field.traits), None)
+        self._raw = next(((field.name, trait) for field in fields for trait in field.traits if isinstance(trait, wire.Raw)), None)
         self._partial = any(field.name == "content_range" for field in fields)
 
     def encode(self, output: Any, status: int) -> Outgoing:
@@ -63,6 +64,10 @@ class Encoder:
             status = 206
         if self._body is not None:
             return Outgoing(status=status, headers=headers, body=getattr(output, self._body))
+        if self._raw is not None:
+            name, raw = self._raw
+            headers.append((b"content-type", raw.media_type.encode()))
+            return Outgoing(status=status, headers=headers, body=getattr(output, name).encode())
         if not self._document:
             return Outgoing(status=status, headers=headers, body=b"")
         encoded = self._encodes and output.encoding_type is not None

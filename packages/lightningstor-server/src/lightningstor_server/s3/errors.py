@@ -34,12 +34,12 @@ def error_response(error: StorError, *, resource: str, request_id: str, head: bo
     if head or isinstance(error, NotModified):
         return Outgoing(status=error.status, headers=headers, body=b"")
     headers.append(_XML)
-    parts = [f"{_DECLARATION}<Error><Code>{error.code}</Code><Message>{_legible(error.message)}</Message>"]
-    parts += [f"<{name}>{_legible(value)}</{name}>" for name, value in details.items()]
-    parts.append(f"<Resource>{_legible(resource)}</Resource><RequestId>{request_id}</RequestId></Error>")
+    parts = [f"{_DECLARATION}<Error><Code>{error.code}</Code><Message>{legible(error.message)}</Message>"]
+    parts += [f"<{name}>{legible(value)}</{name}>" for name, value in details.items()]
+    parts.append(f"<Resource>{legible(resource)}</Resource><RequestId>{request_id}</RequestId></Error>")
     return Outgoing(status=error.status, headers=headers, body="".join(parts).encode("utf-8", "replace"))
 
 
-def _legible(text: str) -> str:
+def legible(text: str) -> str:
     """Text for a document that every parser reads, with U+FFFD for what none can."""
     return escape(_ILLEGIBLE.sub("\ufffd", text))

@@ -22,8 +22,6 @@ _EMPTY: Final[tuple[tuple[type[Any], str, str, type[Any]], ...]] = (
 )
 _ABSENT: Final[tuple[tuple[type[Any], str, str, type[errors.StorError]], ...]] = (
     # input, sub-resource, action, the error that says "not set"
-    (shapes.GetBucketPolicy, "policy", "s3:GetBucketPolicy", errors.NoSuchBucketPolicy),
-    (shapes.GetBucketLifecycleConfiguration, "lifecycle", "s3:GetLifecycleConfiguration", errors.NoSuchLifecycleConfiguration),
     (shapes.GetBucketWebsite, "website", "s3:GetBucketWebsite", errors.NoSuchWebsiteConfiguration),
     (shapes.GetBucketReplication, "replication", "s3:GetReplicationConfiguration", errors.ReplicationConfigurationNotFoundError),
 )

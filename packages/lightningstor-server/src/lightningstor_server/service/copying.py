@@ -13,6 +13,7 @@ from typing import Final
 import attrs
 
 from lightningstor_server.service.acl import new_object_acl
+from lightningstor_server.service.authorization import acl_permissions
 from lightningstor_server.service.bodies import Located, locate
 from lightningstor_server.service.core import Context
 from lightningstor_server.service.integrity import DEFAULT_ALGORITHM, Digester, etag_of
@@ -51,7 +52,8 @@ _ITSELF: Final = (
 def _copy_permissions(request: CopyObject) -> Iterable[Permission]:
     replaces = request.tagging_directive is TaggingDirective.REPLACE
     tags = tags_permissions(request.bucket, request.key, request.tagging if replaces else None)
-    return (*_permissions(request), *tags, *lock_permissions(request.bucket, request.key, request.lock))
+    acl = acl_permissions(request.bucket, request.key, request.acl)
+    return (*_permissions(request), *acl, *tags, *lock_permissions(request.bucket, request.key, request.lock))
 
 
 def _permissions(request: CopyObject | UploadPartCopy) -> Iterable[Permission]:

@@ -22,6 +22,7 @@ from lightningstor_server.service.caches import GenerationCache
 from lightningstor_server.service.identity import ROOT_PROJECT_SETTING, Sealer
 from lightningstor_server.service.lock_clock import Reading, Uptime, read_uptime
 from lightningstor_server.service.operation import I, O, Operation, Permission
+from lightningstor_server.service.policy_decision import NO_FACTS, Inquiry, RequestFacts
 from lightningstor_server.service.settings import OPERATION_DEADLINE_SECONDS, Settings
 from lightningstor_server.stores import errors as stores
 from lightningstor_server.stores.blobs.base import BlobStore
@@ -30,6 +31,7 @@ from lightningstor_server.stores.metadata.values import Version
 from lightningstor_types import errors
 from lightningstor_types.buckets import Bucket
 from lightningstor_types.cors import CorsRule
+from lightningstor_types.names import BucketName
 from lightningstor_types.operations.buckets import CreateBucket
 from lightningstor_types.operations.common import OnBucket
 from lightningstor_types.owners import NOBODY, Owner
@@ -72,6 +74,7 @@ class Context:
     caller: Caller
     request_id: str
     service: Service
+    inquiry: Inquiry
     resolved: tuple[Bucket, ...]
     """The buckets of the operation's permissions, in their order; all of them authorised."""
     by_object: tuple[tuple[Permission, Bucket], ...] = ()
@@ -91,18 +94,19 @@ class Context:
     def allows(self, permission: Permission) -> bool:
         """Whether the caller may do one thing of those that fail alone (`Permission.alone`), to one of the request's buckets."""
         of = next(bucket for bucket in self.resolved if bucket.name == permission.bucket)
-        return decide(self._asking, permission, of) is Verdict.ALLOWED
+        return decide(self._asking, permission, of, self.inquiry.said(permission, of)) is Verdict.ALLOWED
 
     def check_object(self, bucket: Bucket, version: Version) -> None:
         """Let the caller pass to a version that a rule found: it may be another one than the door saw.
 
         Raises:
-            AccessDenied, NoSuchBucket: its own list gives the caller nothing.
+            AccessDenied, NoSuchBucket: its own list gives the caller nothing, nor does a policy by its tags.
         """
         for permission, of in self.by_object:
             same = of.id == bucket.id and permission.key == version.key
-            if same and not object_allows(self._asking, permission.action, bucket, version.acl):
-                raise refusal(self._asking, bucket, self.settings.bucket_namespace)
+            said = self.inquiry.said(permission, of, version.tags)
+            if same and not object_allows(self._asking, permission, bucket, version.acl, said):
+                raise refusal(self._asking, bucket, self.settings.bucket_namespace, named=self.inquiry.is_named(of))
 
     @property
     def _asking(self) -> Caller | None:
@@ -167,7 +171,9 @@ class Service:
         self._buckets: GenerationCache[tuple[str, str], Bucket | None] = GenerationCache(metadata, BUCKETS_CACHED_MAX)
         self._anonymous: GenerationCache[str, Project | None] = GenerationCache(metadata, 1)
 
-    async def call(self, operation: Operation[I, O], request: I, *, caller: Caller | None, request_id: str) -> O:
+    async def call(
+        self, operation: Operation[I, O], request: I, *, caller: Caller | None, request_id: str, facts: RequestFacts = NO_FACTS
+    ) -> O:
         """Carry out an operation for a caller.
 
         Raises:
@@ -176,7 +182,8 @@ class Service:
         begun = time.perf_counter()
         code = ""
         try:
-            context = await self._admit(operation, request, caller, request_id)
+            inquiry = Inquiry(caller=caller, request=request, facts=facts, clock=self.clock)
+            context = await self._admit(operation, inquiry, request_id)
             if operation.streams:
                 return await operation.rule(context, request)
             async with asyncio.timeout(OPERATION_DEADLINE_SECONDS):
@@ -204,7 +211,7 @@ class Service:
         _log.error("unexpected", operation=where, request_id=request_id, exc_info=error)
         return errors.InternalError()
 
-    async def cors_rules(self, bucket: str, caller: Caller | None) -> tuple[CorsRule, ...]:
+    async def cors_rules(self, bucket: BucketName, caller: Caller | None) -> tuple[CorsRule, ...]:
         """A bucket's rules for pages of other origins: all that is told without a permission, since a preflight has none.
 
         Raises:
@@ -214,8 +221,9 @@ class Service:
             configuration = (await self._find_bucket(bucket, caller)).settings.cors
         return () if configuration is None else configuration.rules
 
-    async def _admit(self, operation: Operation[I, Any], request: I, caller: Caller | None, request_id: str) -> Context:
+    async def _admit(self, operation: Operation[Any, Any], inquiry: Inquiry, request_id: str) -> Context:
         """Resolve and authorise every resource the request touches."""
+        request, caller = inquiry.request, inquiry.caller
         resolved: list[Bucket] = []
         by_object: list[tuple[Permission, Bucket]] = []
         names: dict[str | None, Bucket | None] = {}
@@ -223,18 +231,24 @@ class Service:
             if permission.bucket not in names:
                 names[permission.bucket] = await self._resolve(operation, caller, permission)
             bucket = names[permission.bucket]
-            verdict = decide(caller, permission, bucket)
+            verdict = decide(caller, permission, bucket, inquiry.said(permission, bucket))
             if verdict is Verdict.OBJECT and bucket is not None:
                 by_object.append((permission, bucket))
-                verdict = await self._ask_object(caller, permission, bucket)
+                verdict = await self._ask_object(inquiry, permission, bucket)
             if verdict is not Verdict.ALLOWED:
-                refused = refusal(caller, bucket, self.settings.bucket_namespace)
+                named = bucket is not None and inquiry.is_named(bucket)
+                refused = refusal(caller, bucket, self.settings.bucket_namespace, named=named)
                 if not permission.alone or isinstance(refused, errors.NoSuchBucket):
                     raise refused
             if bucket is not None:
                 resolved.append(bucket)
         context = Context(
-            caller=caller or ANONYMOUS, request_id=request_id, service=self, resolved=tuple(resolved), by_object=tuple(by_object)
+            caller=caller or ANONYMOUS,
+            request_id=request_id,
+            service=self,
+            inquiry=inquiry,
+            resolved=tuple(resolved),
+            by_object=tuple(by_object),
         )
         if isinstance(request, OnBucket) and request.expected_bucket_owner is not None:
             owner = resolved[0].owner if resolved else context.owner
@@ -242,15 +256,17 @@ class Service:
                 raise errors.AccessDenied
         return context
 
-    async def _ask_object(self, caller: Caller | None, permission: Permission, bucket: Bucket) -> Verdict:
-        """What an object's own list says; that there is no object is told to whom the bucket may be listed."""
+    async def _ask_object(self, inquiry: Inquiry, permission: Permission, bucket: Bucket) -> Verdict:
+        """What an object says by its list and its tags; that there is no object is told to whom the bucket may be listed."""
         # versions count by quotas, whose operations need this module first
         from lightningstor_server.service.versions import find  # noqa: PLC0415
 
         version = await self.metadata.read(lambda tx: find(tx, bucket, permission.key or "", permission.version))
         if version is None:
-            return decide(caller, listing_permission(permission), bucket)
-        return Verdict.ALLOWED if object_allows(caller, permission.action, bucket, version.acl) else Verdict.DENIED
+            listing = listing_permission(permission)
+            return decide(inquiry.caller, listing, bucket, inquiry.said(listing, bucket))
+        said = inquiry.said(permission, bucket, version.tags)
+        return Verdict.ALLOWED if object_allows(inquiry.caller, permission, bucket, version.acl, said) else Verdict.DENIED
 
     async def _resolve(self, operation: Operation[Any, Any], caller: Caller | None, permission: Permission) -> Bucket | None:
         """The bucket of a permission; None where there is none, or none yet."""

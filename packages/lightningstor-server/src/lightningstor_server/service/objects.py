@@ -13,9 +13,11 @@ from typing import Final
 import attrs
 
 from lightningstor_server.service.acl import new_object_acl
+from lightningstor_server.service.authorization import acl_permissions
 from lightningstor_server.service.bodies import ingest
 from lightningstor_server.service.core import Context
 from lightningstor_server.service.integrity import Claims
+from lightningstor_server.service.lifecycle_rules import shown_expiration
 from lightningstor_server.service.locking import asked_lock, check_asked, check_free, lock_permissions, may_bypass, new_lock
 from lightningstor_server.service.operation import Permission, Route, Target, operation
 from lightningstor_server.service.preconditions import check_write
@@ -73,7 +75,8 @@ def check_metadata(metadata: ObjectMetadata) -> None:
 def _put_permissions(request: PutObject) -> Iterable[Permission]:
     write = Permission(action="s3:PutObject", bucket=request.bucket, key=request.key)
     tags = tags_permissions(request.bucket, request.key, request.tagging)
-    return (write, *tags, *lock_permissions(request.bucket, request.key, request.lock))
+    acl = acl_permissions(request.bucket, request.key, request.acl)
+    return (write, *acl, *tags, *lock_permissions(request.bucket, request.key, request.lock))
 
 
 @operation(PutObject, Route("PUT", Target.OBJECT), rpc="ObjectService.WriteObject", action=_put_permissions)
@@ -90,7 +93,7 @@ async def put_object(ctx: Context, request: PutObject) -> PutObjectResult:
     ingested = await ingest(ctx.blobs, request.body, claims)
     reading = ctx.reading()
 
-    async def work(tx: Transaction) -> str | None:
+    async def work(tx: Transaction) -> tuple[str | None, str | None]:
         revision, bucket = await next_revision(tx, ctx.bucket)
         current = await tx.versions.current(bucket.id, request.key)
         check_write(request.conditions, current.object if current else None)
@@ -108,10 +111,10 @@ async def put_object(ctx: Context, request: PutObject) -> PutObjectResult:
         await check_asked(tx, bucket, lock, reading)
         locked = await new_lock(tx, bucket, lock, reading)
         entered = await write(tx, bucket, current, Version(object=item, body=await ingested.enter(tx), acl=acl, tags=tags, lock=locked))
-        return entered.object.version_id
+        return entered.object.version_id, shown_expiration(bucket, entered)
 
     try:
-        version_id = await ctx.metadata.commit(work)
+        version_id, expiration = await ctx.metadata.commit(work)
     except errors.StorError:
         await ingested.abandon(ctx.blobs)
         raise
@@ -120,6 +123,7 @@ async def put_object(ctx: Context, request: PutObject) -> PutObjectResult:
         version_id=version_id,
         checksums=ingested.checksums,
         checksum_type=ChecksumType.FULL_OBJECT,
+        expiration=expiration,
         size=ingested.size,
     )
 

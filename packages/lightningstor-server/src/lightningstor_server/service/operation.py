@@ -68,6 +68,10 @@ class Permission:
     """What is acted on where it is tenants themselves."""
     alone: bool = False
     """Denied, it fails alone and not the request: the rule asks `Context.allows`."""
+    listed: str | None = None
+    """The prefix that it is about, where the request itself names none."""
+    fresh: bool = False
+    """Whether the object is one that the request itself makes, so that it has no list of its own yet."""
 
 
 Action = str | Callable[[Any], Iterable[Permission]]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from lightningstor_server.service.core import Context
 from lightningstor_server.service.grants import ignores_public, is_public, lists_count
 from lightningstor_server.service.operation import Route, Target, operation
+from lightningstor_server.service.policy_decision import has_public_policy
 from lightningstor_server.service.versions import next_revision
 from lightningstor_server.stores.metadata.base import Transaction
 from lightningstor_types import errors
@@ -64,6 +65,7 @@ async def get_public_access_block(ctx: Context, _: GetPublicAccessBlock) -> Publ
 
 @operation(GetBucketPolicyStatus, Route("GET", Target.BUCKET, query=("policyStatus",)), action="s3:GetBucketPolicyStatus")
 async def get_bucket_policy_status(ctx: Context, _: GetBucketPolicyStatus) -> PolicyStatus:
-    """Whether everybody may do something with the bucket, by its list too. AWS, GetBucketPolicyStatus."""
+    """Whether everybody may do something with the bucket, by its policy or its list. AWS, GetBucketPolicyStatus."""
     bucket = ctx.bucket
-    return PolicyStatus(is_public=lists_count(bucket) and not ignores_public(bucket) and is_public(bucket.settings.acl))
+    by_list = lists_count(bucket) and not ignores_public(bucket) and is_public(bucket.settings.acl)
+    return PolicyStatus(is_public=by_list or has_public_policy(bucket))

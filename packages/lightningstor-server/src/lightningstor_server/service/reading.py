@@ -13,6 +13,7 @@ import attrs
 
 from lightningstor_server.service.bodies import Located, locate_pieces
 from lightningstor_server.service.core import Context
+from lightningstor_server.service.lifecycle_rules import shown_expiration
 from lightningstor_server.service.locking import shown_lock
 from lightningstor_server.service.operation import Permission, Route, Target, operation
 from lightningstor_server.service.preconditions import check_read
@@ -113,7 +114,14 @@ async def head_object(ctx: Context, request: HeadObject) -> HeadObjectResult:
     shown = _shown(ctx, request, version.object, span, body.part_checksums)
     tag_count = shown_tag_count(ctx, request.key, request.version_id, version.tags)
     lock = shown_lock(ctx, version, request.version_id)
-    return HeadObjectResult(object=shown, content_length=span.length, content_range=span.content_range, tag_count=tag_count, lock=lock)
+    return HeadObjectResult(
+        object=shown,
+        content_length=span.length,
+        content_range=span.content_range,
+        expiration=shown_expiration(ctx.bucket, version, request.version_id),
+        tag_count=tag_count,
+        lock=lock,
+    )
 
 
 @operation(GetObject, Route("GET", Target.OBJECT), rpc="ObjectService.ReadObject", action=_permission)
@@ -137,6 +145,7 @@ async def get_object(ctx: Context, request: GetObject) -> GetObjectResult:
                 object=shown,
                 content_length=span.length,
                 content_range=span.content_range,
+                expiration=shown_expiration(ctx.bucket, version, request.version_id),
                 tag_count=shown_tag_count(ctx, request.key, request.version_id, version.tags),
                 lock=shown_lock(ctx, version, request.version_id),
                 body=stream,

@@ -15,6 +15,7 @@ from typing import Final
 import attrs
 
 from lightningstor_server.service.acl import new_object_acl
+from lightningstor_server.service.authorization import acl_permissions
 from lightningstor_server.service.bodies import ingest
 from lightningstor_server.service.core import Context
 from lightningstor_server.service.integrity import (
@@ -85,7 +86,8 @@ def ordinal_of(upload_id: str) -> int:
 def _create_permissions(request: CreateMultipartUpload) -> Iterable[Permission]:
     write = Permission(action="s3:PutObject", bucket=request.bucket, key=request.key)
     tags = tags_permissions(request.bucket, request.key, request.tagging)
-    return (write, *tags, *lock_permissions(request.bucket, request.key, request.lock))
+    acl = acl_permissions(request.bucket, request.key, request.acl)
+    return (write, *acl, *tags, *lock_permissions(request.bucket, request.key, request.lock))
 
 
 @operation(
@@ -206,13 +208,14 @@ async def abort_multipart_upload(ctx: Context, request: AbortMultipartUpload) ->
     """Give an upload up. AWS, AbortMultipartUpload."""
 
     async def work(tx: Transaction) -> None:
-        await _drop(tx, ctx.bucket, await running_upload(tx, ctx.bucket, request.key, request.upload_id))
+        await drop_upload(tx, ctx.bucket, await running_upload(tx, ctx.bucket, request.key, request.upload_id))
 
     await ctx.metadata.commit(work)
     return Empty()
 
 
-async def _drop(tx: Transaction, bucket: Bucket, upload: Upload) -> None:
+async def drop_upload(tx: Transaction, bucket: Bucket, upload: Upload) -> None:
+    """Remove an upload that was not completed, with its parts, and count them off."""
     parts = await tx.uploads.parts(upload.id)
     await tx.uploads.delete(upload.id)
     await release_parts(tx, parts)
@@ -223,7 +226,7 @@ async def drop_uploads(tx: Transaction, bucket: Bucket) -> None:
     """Give all uploads of a bucket up that were not completed."""
     while uploads := await tx.uploads.page(bucket.id, first=b"", after=-1, before=None, limit=LIST_MAX_KEYS):
         for upload in uploads:
-            await _drop(tx, bucket, upload)
+            await drop_upload(tx, bucket, upload)
 
 
 @operation(QueryUpload, rpc="ObjectService.QueryUpload", action="s3:ListMultipartUploadParts")

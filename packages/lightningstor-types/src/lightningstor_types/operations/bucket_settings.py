@@ -65,16 +65,6 @@ class NotificationConfiguration:
 
 
 @frozen(kw_only=True)
-class GetBucketPolicy(OnBucket):
-    """The bucket's policy."""
-
-
-@frozen(kw_only=True)
-class GetBucketLifecycleConfiguration(OnBucket):
-    """The bucket's lifecycle rules."""
-
-
-@frozen(kw_only=True)
 class GetBucketWebsite(OnBucket):
     """The bucket's website."""
 

@@ -59,6 +59,8 @@ class PutObjectResult:
     version_id: Annotated[str | None, wire.header("x-amz-version-id")] = None
     checksums: Annotated[Checksums, wire.group()] = NO_CHECKSUMS
     checksum_type: Annotated[ChecksumType | None, wire.header("x-amz-checksum-type")] = None
+    expiration: Annotated[str | None, wire.header("x-amz-expiration")] = None
+    """When a lifecycle rule ends it, and which."""
     size: int = 0
 
 
@@ -104,6 +106,8 @@ class HeadObjectResult:
     content_range: Annotated[str | None, wire.header("content-range")] = None
     lock: Annotated[LockHeaders | None, wire.group()] = None
     """What the caller may know of it."""
+    expiration: Annotated[str | None, wire.header("x-amz-expiration")] = None
+    """When a lifecycle rule ends the current version, and which."""
     tag_count: Annotated[int | None, wire.header("x-amz-tagging-count")] = None
     """Of an object with tags, where the caller may read them."""
 

@@ -75,7 +75,7 @@ class Versions(Protocol):
         """Remove a version's row, current or not; its body is released apart."""
 
     async def describe(self, bucket: int, version: Version) -> None:
-        """Replace the metadata, the access control list and the generation of a version that is there."""
+        """Replace what of a version can change: metadata, list, tags, lock, storage class and generation."""
 
     async def page(self, bucket: int, *, first: bytes, before: bytes | None, limit: int) -> Sequence[ListedObject]:
         """Current versions with `first` <= key < `before`, by the bytes of the key."""
@@ -241,6 +241,9 @@ class Configuration(Protocol):
 
     async def set(self, name: str, value: str) -> None:
         """Keep a setting."""
+
+    async def buckets_with(self, setting: str, after: int, limit: int) -> Sequence[Bucket]:
+        """The buckets with ids above `after` that have a setting of that field of `BucketSettings`, by id."""
 
 
 class Transaction(Protocol):

@@ -23,6 +23,10 @@ DELETE FROM settings WHERE bucket = $1
 SELECT b.id, b.name, b.organisation, b.project, b.region, b.created, b.generation, b.labels, p.canonical_id, p.display_name
 FROM buckets b JOIN projects p ON p.id = b.project WHERE b.project = $1 AND b.name > $2 AND substr(b.name, 1, length($3)) = $3
 ORDER BY b.name LIMIT $4
+-- name: with_setting
+SELECT b.id, b.name, b.organisation, b.project, b.region, b.created, b.generation, b.labels, p.canonical_id, p.display_name
+FROM settings s JOIN buckets b ON b.id = s.bucket JOIN projects p ON p.id = b.project
+WHERE s.name = $1 AND s.bucket > $2 ORDER BY s.bucket LIMIT $3
 -- name: holds_versions
 SELECT EXISTS (SELECT 1 FROM versions WHERE bucket = $1)
 -- name: delete

@@ -12,7 +12,8 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $
 -- name: remove
 DELETE FROM versions WHERE bucket = $1 AND key = $2 AND revision = $3
 -- name: describe
-UPDATE versions SET meta = $1, acl = $2, tags = $3, lock = $4, generation = $5 WHERE bucket = $6 AND key = $7 AND revision = $8
+UPDATE versions SET meta = $1, acl = $2, tags = $3, lock = $4, storage_class = $5, generation = $6
+WHERE bucket = $7 AND key = $8 AND revision = $9
 -- name: page
 SELECT key, size, etag, modified, storage_class, sums, sum_type, acl
 FROM versions WHERE bucket = $1 AND superseded IS NULL AND key >= $2 ORDER BY key LIMIT $3

@@ -47,7 +47,7 @@ class SqlBuckets:
     async def find(self, namespace: str, name: str) -> Bucket | None:
         """See `Buckets.find`."""
         row = await self._connection.row(_BUCKETS["find"], (namespace, name))
-        return await self._with_settings(row) if row else None
+        return await _with_settings(self._connection, row) if row else None
 
     async def page(self, project: int, prefix: str, after: str, limit: int) -> Sequence[Bucket]:
         """See `Buckets.page`."""
@@ -74,7 +74,7 @@ class SqlBuckets:
         if generation == bucket.generation:
             return revision, bucket
         row = await self._connection.row(_BUCKETS["of_id"], (bucket.id,))
-        return (revision, await self._with_settings(row)) if row else None
+        return (revision, await _with_settings(self._connection, row)) if row else None
 
     async def update(self, bucket: Bucket) -> bool:
         """See `Buckets.update`."""
@@ -88,10 +88,11 @@ class SqlBuckets:
         else:
             await self._connection.run(_BUCKETS["put_setting"], (bucket, name, document_text(value)))
 
-    async def _with_settings(self, row: Row) -> Bucket:
-        bucket = bucket_of(row, await self._connection.rows(_BUCKETS["settings"], (row[0],)))
-        limits = await self._connection.row(_USAGE["limits"], scopes(bucket))
-        return bucket if limits is None else attrs.evolve(bucket, limited=True)
+
+async def _with_settings(connection: Connection, row: Row) -> Bucket:
+    bucket = bucket_of(row, await connection.rows(_BUCKETS["settings"], (row[0],)))
+    limits = await connection.row(_USAGE["limits"], scopes(bucket))
+    return bucket if limits is None else attrs.evolve(bucket, limited=True)
 
 
 class SqlConfiguration:
@@ -117,3 +118,8 @@ class SqlConfiguration:
     async def set(self, name: str, value: str) -> None:
         """See `Configuration.set`."""
         await self._connection.run(_CONFIGURATION["set"], (name, value))
+
+    async def buckets_with(self, setting: str, after: int, limit: int) -> Sequence[Bucket]:
+        """See `Configuration.buckets_with`."""
+        rows = await self._connection.rows(_BUCKETS["with_setting"], (setting, after, limit))
+        return [await _with_settings(self._connection, row) for row in rows]

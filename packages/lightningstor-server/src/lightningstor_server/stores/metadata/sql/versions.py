@@ -83,6 +83,7 @@ class SqlVersions:
             acl_text(version.acl),
             tags_text(version.tags),
             lock_text(version.lock),
+            item.storage_class.value,
             item.generation,
             bucket,
             item.key.encode(),
