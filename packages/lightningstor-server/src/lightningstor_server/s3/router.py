@@ -41,6 +41,8 @@ class Router:
         for candidates in table.values():
             candidates.sort(key=lambda candidate: -_demands(candidate[0]))
         self._table = table
+        self._plain = {of: [candidate for candidate in candidates if not candidate[0].query] for of, candidates in table.items()}
+        """Those that ask for no parameter: all that a request without a query can mean."""
 
     def find(self, method: str, target: Target, query: Mapping[str, str], headers: Mapping[str, str]) -> Operation[Any, Any]:
         """The operation of a request.
@@ -49,7 +51,7 @@ class Router:
             MethodNotAllowed: the resource has no such method.
             NotImplemented: the request names a sub-resource that no operation serves.
         """
-        candidates = self._table.get((method, target))
+        candidates = (self._table if query else self._plain).get((method, target))
         if candidates is None and method not in _METHODS:
             raise NotImplemented
         for route, operation in candidates or ():
