@@ -20,6 +20,8 @@ MARKER = "<Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker
 ABORT = "<AbortIncompleteMultipartUpload><DaysAfterInitiation>7</DaysAfterInitiation></AbortIncompleteMultipartUpload>"
 TAG = "<Tag><Key>a</Key><Value>b</Value></Tag>"
 COLD = "<StorageClass>STANDARD_IA</StorageClass>"
+KEEPING = "<NoncurrentDays>1</NoncurrentDays><NewerNoncurrentVersions>{}</NewerNoncurrentVersions>"
+LONG = f"<Prefix>{'x' * 1024}</Prefix>"
 
 
 def document(*rules: str) -> bytes:
@@ -110,7 +112,7 @@ REFUSED = [
     *[("InvalidArgument", document(rule(at(date)))) for date in ("2030-01-01T00:00:01Z", "2030-01-01T00:00:00+01:00")],
     ("InvalidArgument", document(rule(noncurrent("<NoncurrentDays>0</NoncurrentDays>")))),
     *[
-        ("InvalidArgument", document(rule(noncurrent(f"<NoncurrentDays>1</NoncurrentDays><NewerNoncurrentVersions>{number}</NewerNoncurrentVersions>"))))
+        ("InvalidArgument", document(rule(noncurrent(KEEPING.format(number)))))
         for number in (0, 101)
     ],
     ("InvalidArgument", document(rule(ABORT.replace("7", "0")))),
@@ -126,7 +128,7 @@ REFUSED = [
     ("InvalidRequest", document(rule(at("2030-01-01T00:00:00Z") + moves(f"<Days>5</Days>{COLD}")))),
     ("InvalidRequest", document(rule(moves(f"<Days>5</Days>{COLD}") + moves(f"<Days>6</Days>{COLD}")))),
     ("InvalidRequest", document(rule(where=f"<Prefix>{'x' * 1025}</Prefix>"))),
-    ("InvalidRequest", document(*[rule(name=str(n), where=f"<Prefix>{'x' * 1024}</Prefix>") for n in range(LIFECYCLE_MAX_CHARACTERS >> 10)])),
+    ("InvalidRequest", document(*[rule(name=str(n), where=LONG) for n in range(LIFECYCLE_MAX_CHARACTERS >> 10)])),
     ("InvalidStorageClass", document(rule(moves("<Days>1</Days><StorageClass>STANDARD</StorageClass>")))),
     ("InvalidTag", document(rule(where=f"<Filter><And>{TAG}{TAG}</And></Filter>"))),
 ]  # fmt: skip

@@ -152,7 +152,14 @@ async def test_sub_resources_of_objects(rig: Rig, ask: Ask, resource: str) -> No
             assert rig.dump() == before
 
 
-SERVED_OF_BUCKETS = {("DELETE", "cors"), ("DELETE", "lifecycle"), ("DELETE", "ownershipControls"), ("DELETE", "publicAccessBlock"), ("DELETE", "tagging")} | {
+SERVED_OF_BUCKETS = {
+    ("DELETE", "cors"),
+    ("DELETE", "lifecycle"),
+    ("DELETE", "ownershipControls"),
+    ("DELETE", "policy"),
+    ("DELETE", "publicAccessBlock"),
+    ("DELETE", "tagging"),
+} | {
     ("GET", name)
     for name in (
         *("accelerate", "acl", "location", "logging", "notification", "ownershipControls", "policyStatus", "publicAccessBlock"),

@@ -158,8 +158,9 @@ def reference(who: Caller | None, action: str, of: Bucket, acl: AccessControlPol
 )
 def test_decisions_are_the_reference_s(who: Caller | None, action: str, of: Bucket, acl: AccessControlPolicy | None) -> None:
     """Whoever asks for whatever, under any lists, ownership and block: what is decided is what AWS's tables say."""
-    verdict = decide(who, Permission(action=action, bucket=BUCKET, key="k"), of)
-    allowed = object_allows(who, action, of, acl) if verdict is Verdict.OBJECT else verdict is Verdict.ALLOWED
+    permission = Permission(action=action, bucket=BUCKET, key="k")
+    verdict = decide(who, permission, of)
+    allowed = object_allows(who, permission, of, acl) if verdict is Verdict.OBJECT else verdict is Verdict.ALLOWED
     assert allowed == reference(who, action, of, acl)
 
 

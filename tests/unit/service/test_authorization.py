@@ -8,6 +8,8 @@ from typing import Any, Final
 import attrs
 import pytest
 
+from lightningstor_server.auth.policy import NEUTRAL, Decision
+from lightningstor_server.auth.policy import Verdict as Said
 from lightningstor_server.service.authorization import Verdict, decide, role_allows
 from lightningstor_server.service.operation import Operation, Permission, Target, operations
 from lightningstor_types import errors
@@ -87,6 +89,40 @@ async def test_nobody_is_allowed_nothing(operation: Operation[Any, Any], rig: Ri
     for permission in permissions(operation):
         assert decide(None, permission, None) is Verdict.DENIED
         assert decide(None, permission, bucket) is Verdict.DENIED
+
+
+SAID: Final = {
+    "nothing": NEUTRAL,
+    "allow": Decision(Said.ALLOW),
+    "allow the account": Decision(Said.ALLOW, delegated=True),
+    "deny": Decision(Said.DENY),
+}
+
+
+@pytest.mark.parametrize("said", SAID)
+@pytest.mark.parametrize("role", [None, *Role])
+@pytest.mark.parametrize("same", [False, True])
+@pytest.mark.parametrize("action", ["s3:GetObject", "s3:PutObject", "s3:PutBucketPolicy", "s3:PutBucketAcl", "lightningstor:GetUsage"])
+async def test_the_order_of_decision(rig: Rig, action: str, *, same: bool, role: Role | None, said: str) -> None:
+    """Denial first, but for an owner's hand on the policy; then role or policy within the project, and both of them beyond it."""
+    of = project() if same else project("q", "x")
+    caller = None if role is None else await enter_caller(rig.metadata, of, role)
+    bucket = await rig.metadata.read(lambda tx: tx.buckets.find(rig.service.namespace(rig.caller.project), BUCKET))
+    by_role = role is not None and role_allows(role, action)
+    if same and role is Role.OWNER and action == "s3:PutBucketPolicy":
+        expected = True
+    elif said == "deny":
+        expected = False
+    elif not action.startswith("s3:"):
+        expected = same and by_role
+    elif role is None:
+        expected = said.startswith("allow")
+    elif same:
+        expected = by_role or said == "allow"
+    else:
+        expected = by_role and said.startswith("allow")
+    verdict = decide(caller, Permission(action=action, bucket=BUCKET, key="k"), bucket, SAID[said])
+    assert verdict is (Verdict.ALLOWED if expected else Verdict.DENIED)
 
 
 async def test_without_a_root_project_nobody_finds_anything(rig: Rig) -> None:

@@ -58,7 +58,7 @@ def version(key: str = "k", *, size: int = 10, tags: tuple[Tag, ...] = (), marke
 
 def rule(**fields: Any) -> LifecycleRule:
     """A rule about everything, unless it has a filter."""
-    where = {} if "prefix" in fields else {"filter": LifecycleFilter()}
+    where: dict[str, Any] = {} if "prefix" in fields else {"filter": LifecycleFilter()}
     return LifecycleRule(**{"id": "r", "status": LifecycleStatus.ENABLED, **where, **fields})
 
 
@@ -104,9 +104,9 @@ def test_which_objects_a_rule_is_about(where: dict[str, Any], key: str, size: in
     assert found == (EXPIRE if selected else None)
 
 
-LARGE: Final = {"size": TRANSITION_MIN_BYTES}
+LARGE: Final[dict[str, Any]] = {"size": TRANSITION_MIN_BYTES}
 SINCE: Final = Standing(since=START, newer=2)
-MOVES: Final = {"transitions": (Transition(days=0, storage_class=IA), Transition(days=2, storage_class=ONE))}
+MOVES: Final[dict[str, Any]] = {"transitions": (Transition(days=0, storage_class=IA), Transition(days=2, storage_class=ONE))}
 
 
 @pytest.mark.parametrize(

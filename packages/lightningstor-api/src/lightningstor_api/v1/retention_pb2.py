@@ -4,14 +4,19 @@
 # source: lightningstor_api/v1/retention.proto
 # Protobuf Python Version: 7.35.1
 """Generated protocol buffer code."""
-
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pool as _descriptor_pool
 from google.protobuf import runtime_version as _runtime_version
 from google.protobuf import symbol_database as _symbol_database
 from google.protobuf.internal import builder as _builder
-
-_runtime_version.ValidateProtobufRuntimeVersion(_runtime_version.Domain.PUBLIC, 7, 35, 1, "", "lightningstor_api/v1/retention.proto")
+_runtime_version.ValidateProtobufRuntimeVersion(
+    _runtime_version.Domain.PUBLIC,
+    7,
+    35,
+    1,
+    '',
+    'lightningstor_api/v1/retention.proto'
+)
 # @@protoc_insertion_point(imports)
 
 _sym_db = _symbol_database.Default()
@@ -20,37 +25,35 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(
-    b'\n$lightningstor_api/v1/retention.proto\x12\x10lightningstor.v1\x1a\x1fgoogle/protobuf/timestamp.proto"|\n\x0bLockHeaders\x12\x11\n\x04mode\x18\x01 \x01(\tH\x00\x88\x01\x01\x12)\n\x05until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\nlegal_hold\x18\x03 \x01(\tH\x01\x88\x01\x01\x42\x07\n\x05_modeB\r\n\x0b_legal_hold"Z\n\x10\x44\x65\x66\x61ultRetention\x12\x0c\n\x04mode\x18\x01 \x01(\t\x12\x11\n\x04\x64\x61ys\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\x12\n\x05years\x18\x03 \x01(\x05H\x01\x88\x01\x01\x42\x07\n\x05_daysB\x08\n\x06_years"O\n\x0eObjectLockRule\x12=\n\x11\x64\x65\x66\x61ult_retention\x18\x01 \x01(\x0b\x32".lightningstor.v1.DefaultRetention"\xc3\x01\n!PutObjectLockConfigurationRequest\x12\x0e\n\x06\x62ucket\x18\x01 \x01(\t\x12"\n\x15\x65xpected_bucket_owner\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x14\n\x07\x65nabled\x18\x03 \x01(\tH\x01\x88\x01\x01\x12.\n\x04rule\x18\x04 \x01(\x0b\x32 .lightningstor.v1.ObjectLockRuleB\x18\n\x16_expected_bucket_ownerB\n\n\x08_enabled"q\n!GetObjectLockConfigurationRequest\x12\x0e\n\x06\x62ucket\x18\x01 \x01(\t\x12"\n\x15\x65xpected_bucket_owner\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x18\n\x16_expected_bucket_owner"k\n\x17ObjectLockConfiguration\x12\x14\n\x07\x65nabled\x18\x01 \x01(\tH\x00\x88\x01\x01\x12.\n\x04rule\x18\x02 \x01(\x0b\x32 .lightningstor.v1.ObjectLockRuleB\n\n\x08_enabled"\x80\x02\n\x19PutObjectRetentionRequest\x12\x0e\n\x06\x62ucket\x18\x01 \x01(\t\x12"\n\x15\x65xpected_bucket_owner\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x0b\n\x03key\x18\x03 \x01(\t\x12\x17\n\nversion_id\x18\x04 \x01(\tH\x01\x88\x01\x01\x12\x19\n\x11\x62ypass_governance\x18\x05 \x01(\x08\x12\x11\n\x04mode\x18\x06 \x01(\tH\x02\x88\x01\x01\x12)\n\x05until\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x18\n\x16_expected_bucket_ownerB\r\n\x0b_version_idB\x07\n\x05_mode"\x9e\x01\n\x19GetObjectRetentionRequest\x12\x0e\n\x06\x62ucket\x18\x01 \x01(\t\x12"\n\x15\x65xpected_bucket_owner\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x0b\n\x03key\x18\x03 \x01(\t\x12\x17\n\nversion_id\x18\x04 \x01(\tH\x01\x88\x01\x01\x42\x18\n\x16_expected_bucket_ownerB\r\n\x0b_version_id"J\n\x0fObjectRetention\x12\x0c\n\x04mode\x18\x01 \x01(\t\x12)\n\x05until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp"\xbe\x01\n\x19PutObjectLegalHoldRequest\x12\x0e\n\x06\x62ucket\x18\x01 \x01(\t\x12"\n\x15\x65xpected_bucket_owner\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x0b\n\x03key\x18\x03 \x01(\t\x12\x17\n\nversion_id\x18\x04 \x01(\tH\x01\x88\x01\x01\x12\x13\n\x06status\x18\x05 \x01(\tH\x02\x88\x01\x01\x42\x18\n\x16_expected_bucket_ownerB\r\n\x0b_version_idB\t\n\x07_status"\x9e\x01\n\x19GetObjectLegalHoldRequest\x12\x0e\n\x06\x62ucket\x18\x01 \x01(\t\x12"\n\x15\x65xpected_bucket_owner\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x0b\n\x03key\x18\x03 \x01(\t\x12\x17\n\nversion_id\x18\x04 \x01(\tH\x01\x88\x01\x01\x42\x18\n\x16_expected_bucket_ownerB\r\n\x0b_version_id"!\n\x0fObjectLegalHold\x12\x0e\n\x06status\x18\x01 \x01(\tb\x06proto3'
-)
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$lightningstor_api/v1/retention.proto\x12\x10lightningstor.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"|\n\x0bLockHeaders\x12\x11\n\x04mode\x18\x01 \x01(\tH\x00\x88\x01\x01\x12)\n\x05until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\nlegal_hold\x18\x03 \x01(\tH\x01\x88\x01\x01\x42\x07\n\x05_modeB\r\n\x0b_legal_hold\"Z\n\x10\x44\x65\x66\x61ultRetention\x12\x0c\n\x04mode\x18\x01 \x01(\t\x12\x11\n\x04\x64\x61ys\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\x12\n\x05years\x18\x03 \x01(\x05H\x01\x88\x01\x01\x42\x07\n\x05_daysB\x08\n\x06_years\"O\n\x0eObjectLockRule\x12=\n\x11\x64\x65\x66\x61ult_retention\x18\x01 \x01(\x0b\x32\".lightningstor.v1.DefaultRetention\"\xc3\x01\n!PutObjectLockConfigurationRequest\x12\x0e\n\x06\x62ucket\x18\x01 \x01(\t\x12\"\n\x15\x65xpected_bucket_owner\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x14\n\x07\x65nabled\x18\x03 \x01(\tH\x01\x88\x01\x01\x12.\n\x04rule\x18\x04 \x01(\x0b\x32 .lightningstor.v1.ObjectLockRuleB\x18\n\x16_expected_bucket_ownerB\n\n\x08_enabled\"q\n!GetObjectLockConfigurationRequest\x12\x0e\n\x06\x62ucket\x18\x01 \x01(\t\x12\"\n\x15\x65xpected_bucket_owner\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x18\n\x16_expected_bucket_owner\"k\n\x17ObjectLockConfiguration\x12\x14\n\x07\x65nabled\x18\x01 \x01(\tH\x00\x88\x01\x01\x12.\n\x04rule\x18\x02 \x01(\x0b\x32 .lightningstor.v1.ObjectLockRuleB\n\n\x08_enabled\"\x80\x02\n\x19PutObjectRetentionRequest\x12\x0e\n\x06\x62ucket\x18\x01 \x01(\t\x12\"\n\x15\x65xpected_bucket_owner\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x0b\n\x03key\x18\x03 \x01(\t\x12\x17\n\nversion_id\x18\x04 \x01(\tH\x01\x88\x01\x01\x12\x19\n\x11\x62ypass_governance\x18\x05 \x01(\x08\x12\x11\n\x04mode\x18\x06 \x01(\tH\x02\x88\x01\x01\x12)\n\x05until\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x18\n\x16_expected_bucket_ownerB\r\n\x0b_version_idB\x07\n\x05_mode\"\x9e\x01\n\x19GetObjectRetentionRequest\x12\x0e\n\x06\x62ucket\x18\x01 \x01(\t\x12\"\n\x15\x65xpected_bucket_owner\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x0b\n\x03key\x18\x03 \x01(\t\x12\x17\n\nversion_id\x18\x04 \x01(\tH\x01\x88\x01\x01\x42\x18\n\x16_expected_bucket_ownerB\r\n\x0b_version_id\"J\n\x0fObjectRetention\x12\x0c\n\x04mode\x18\x01 \x01(\t\x12)\n\x05until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xbe\x01\n\x19PutObjectLegalHoldRequest\x12\x0e\n\x06\x62ucket\x18\x01 \x01(\t\x12\"\n\x15\x65xpected_bucket_owner\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x0b\n\x03key\x18\x03 \x01(\t\x12\x17\n\nversion_id\x18\x04 \x01(\tH\x01\x88\x01\x01\x12\x13\n\x06status\x18\x05 \x01(\tH\x02\x88\x01\x01\x42\x18\n\x16_expected_bucket_ownerB\r\n\x0b_version_idB\t\n\x07_status\"\x9e\x01\n\x19GetObjectLegalHoldRequest\x12\x0e\n\x06\x62ucket\x18\x01 \x01(\t\x12\"\n\x15\x65xpected_bucket_owner\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x0b\n\x03key\x18\x03 \x01(\t\x12\x17\n\nversion_id\x18\x04 \x01(\tH\x01\x88\x01\x01\x42\x18\n\x16_expected_bucket_ownerB\r\n\x0b_version_id\"!\n\x0fObjectLegalHold\x12\x0e\n\x06status\x18\x01 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
-_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, "lightningstor_api.v1.retention_pb2", _globals)
+_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'lightningstor_api.v1.retention_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-    DESCRIPTOR._loaded_options = None
-    _globals["_LOCKHEADERS"]._serialized_start = 91
-    _globals["_LOCKHEADERS"]._serialized_end = 215
-    _globals["_DEFAULTRETENTION"]._serialized_start = 217
-    _globals["_DEFAULTRETENTION"]._serialized_end = 307
-    _globals["_OBJECTLOCKRULE"]._serialized_start = 309
-    _globals["_OBJECTLOCKRULE"]._serialized_end = 388
-    _globals["_PUTOBJECTLOCKCONFIGURATIONREQUEST"]._serialized_start = 391
-    _globals["_PUTOBJECTLOCKCONFIGURATIONREQUEST"]._serialized_end = 586
-    _globals["_GETOBJECTLOCKCONFIGURATIONREQUEST"]._serialized_start = 588
-    _globals["_GETOBJECTLOCKCONFIGURATIONREQUEST"]._serialized_end = 701
-    _globals["_OBJECTLOCKCONFIGURATION"]._serialized_start = 703
-    _globals["_OBJECTLOCKCONFIGURATION"]._serialized_end = 810
-    _globals["_PUTOBJECTRETENTIONREQUEST"]._serialized_start = 813
-    _globals["_PUTOBJECTRETENTIONREQUEST"]._serialized_end = 1069
-    _globals["_GETOBJECTRETENTIONREQUEST"]._serialized_start = 1072
-    _globals["_GETOBJECTRETENTIONREQUEST"]._serialized_end = 1230
-    _globals["_OBJECTRETENTION"]._serialized_start = 1232
-    _globals["_OBJECTRETENTION"]._serialized_end = 1306
-    _globals["_PUTOBJECTLEGALHOLDREQUEST"]._serialized_start = 1309
-    _globals["_PUTOBJECTLEGALHOLDREQUEST"]._serialized_end = 1499
-    _globals["_GETOBJECTLEGALHOLDREQUEST"]._serialized_start = 1502
-    _globals["_GETOBJECTLEGALHOLDREQUEST"]._serialized_end = 1660
-    _globals["_OBJECTLEGALHOLD"]._serialized_start = 1662
-    _globals["_OBJECTLEGALHOLD"]._serialized_end = 1695
+  DESCRIPTOR._loaded_options = None
+  _globals['_LOCKHEADERS']._serialized_start=91
+  _globals['_LOCKHEADERS']._serialized_end=215
+  _globals['_DEFAULTRETENTION']._serialized_start=217
+  _globals['_DEFAULTRETENTION']._serialized_end=307
+  _globals['_OBJECTLOCKRULE']._serialized_start=309
+  _globals['_OBJECTLOCKRULE']._serialized_end=388
+  _globals['_PUTOBJECTLOCKCONFIGURATIONREQUEST']._serialized_start=391
+  _globals['_PUTOBJECTLOCKCONFIGURATIONREQUEST']._serialized_end=586
+  _globals['_GETOBJECTLOCKCONFIGURATIONREQUEST']._serialized_start=588
+  _globals['_GETOBJECTLOCKCONFIGURATIONREQUEST']._serialized_end=701
+  _globals['_OBJECTLOCKCONFIGURATION']._serialized_start=703
+  _globals['_OBJECTLOCKCONFIGURATION']._serialized_end=810
+  _globals['_PUTOBJECTRETENTIONREQUEST']._serialized_start=813
+  _globals['_PUTOBJECTRETENTIONREQUEST']._serialized_end=1069
+  _globals['_GETOBJECTRETENTIONREQUEST']._serialized_start=1072
+  _globals['_GETOBJECTRETENTIONREQUEST']._serialized_end=1230
+  _globals['_OBJECTRETENTION']._serialized_start=1232
+  _globals['_OBJECTRETENTION']._serialized_end=1306
+  _globals['_PUTOBJECTLEGALHOLDREQUEST']._serialized_start=1309
+  _globals['_PUTOBJECTLEGALHOLDREQUEST']._serialized_end=1499
+  _globals['_GETOBJECTLEGALHOLDREQUEST']._serialized_start=1502
+  _globals['_GETOBJECTLEGALHOLDREQUEST']._serialized_end=1660
+  _globals['_OBJECTLEGALHOLD']._serialized_start=1662
+  _globals['_OBJECTLEGALHOLD']._serialized_end=1695
 # @@protoc_insertion_point(module_scope)

@@ -159,7 +159,7 @@ def facts_of(context: aio.ServicerContext[bytes, bytes], headers: Mapping[str, s
     signed = headers.get("authorization", "").startswith(SCHEME)
     return RequestFacts(
         source_ip=found["four"] or found["six"] if found else None,
-        secure=bool(context.auth_context()),
+        secure=b"ssl" in context.auth_context().get("transport_security_type", ()),
         auth_type="REST-HEADER" if signed else None,
         headers={name: headers[name] for name in ("user-agent",) if name in headers},
     )

@@ -107,8 +107,8 @@ def _role_suffices(caller: Caller | None, permission: Permission, bucket: Bucket
 
 
 def _policy_allows(caller: Caller | None, action: str, bucket: Bucket | None, said: Decision) -> bool:
-    """Whether the bucket's policy decides: of another project's callers together with their role."""
-    if bucket is None or said.verdict is not Said.ALLOW:
+    """Whether the bucket's policy decides: of another project's callers together with their role, and of S3's actions alone."""
+    if bucket is None or said.verdict is not Said.ALLOW or not action.startswith("s3:"):
         return False
     if caller is None:
         return True

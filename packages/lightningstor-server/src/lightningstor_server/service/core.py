@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from attrs import frozen
 from lightningstor_server.service.authorization import Verdict, decide, listing_permission, object_allows, refusal
 from lightningstor_server.service.bearers import Bearers
 from lightningstor_server.service.caches import GenerationCache
+from lightningstor_server.service.grants import OBJECT_GRANTS
 from lightningstor_server.service.identity import ROOT_PROJECT_SETTING, Sealer
 from lightningstor_server.service.lock_clock import Reading, Uptime, read_uptime
 from lightningstor_server.service.operation import I, O, Operation, Permission
@@ -35,6 +36,7 @@ from lightningstor_types.names import BucketName
 from lightningstor_types.operations.buckets import CreateBucket
 from lightningstor_types.operations.common import OnBucket
 from lightningstor_types.owners import NOBODY, Owner
+from lightningstor_types.tags import Tag
 from lightningstor_types.tenants import BucketNamespace, Caller, Project, Role
 
 BUCKETS_CACHED_MAX: Final = 100_000
@@ -91,10 +93,13 @@ class Context:
         project = self.caller.project
         return NOBODY if self.anonymous else Owner(id=project.canonical_id, display_name=project.display_name)
 
-    def allows(self, permission: Permission) -> bool:
-        """Whether the caller may do one thing of those that fail alone (`Permission.alone`), to one of the request's buckets."""
+    def allows(self, permission: Permission, tags: Sequence[Tag] | None = None) -> bool:
+        """Whether the caller may do one thing of those that fail alone (`Permission.alone`), to one of the request's buckets.
+
+        `tags` are those that the object has, where a policy may ask for them.
+        """
         of = next(bucket for bucket in self.resolved if bucket.name == permission.bucket)
-        return decide(self._asking, permission, of, self.inquiry.said(permission, of)) is Verdict.ALLOWED
+        return decide(self._asking, permission, of, self.inquiry.said(permission, of, tags)) is Verdict.ALLOWED
 
     def check_object(self, bucket: Bucket, version: Version) -> None:
         """Let the caller pass to a version that a rule found: it may be another one than the door saw.
@@ -262,6 +267,9 @@ class Service:
         from lightningstor_server.service.versions import find  # noqa: PLC0415
 
         version = await self.metadata.read(lambda tx: find(tx, bucket, permission.key or "", permission.version))
+        if version is None and permission.action not in OBJECT_GRANTS:
+            # it was asked for its tags, of which a missing one has none; that may be written which is not there
+            return decide(inquiry.caller, permission, bucket, inquiry.said(permission, bucket, ()))
         if version is None:
             listing = listing_permission(permission)
             return decide(inquiry.caller, listing, bucket, inquiry.said(listing, bucket))

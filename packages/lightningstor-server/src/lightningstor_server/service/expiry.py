@@ -19,8 +19,9 @@ import attrs
 import structlog
 from attrs import frozen
 
+from lightningstor_server.documents import ConfigError
 from lightningstor_server.service.core import utc_now
-from lightningstor_server.service.lifecycle_rules import LATEST, Deed, Standing, Verdict, enabled, given_up, judge, prefixes
+from lightningstor_server.service.lifecycle_rules import LATEST, Deed, Standing, Verdict, enabled, given_up, judge, of_versions, prefixes
 from lightningstor_server.service.lock_clock import Reading, Uptime, read_uptime
 from lightningstor_server.service.uploads import drop_upload
 from lightningstor_server.service.versions import delete, next_revision
@@ -106,7 +107,8 @@ class Expiry:
                     _log.info("lifecycle carried out", versions=report.versions, uploads=report.uploads, locked=report.locked)
             except Broken:
                 raise
-            except StoreError as error:
+            except (StoreError, ConfigError) as error:
+                # a setting that cannot be read, as of a later version: what is not understood deletes nothing
                 _log.error("lifecycle not carried out", reason=str(error))
             try:
                 await asyncio.wait_for(stop.wait(), self._interval_seconds)
@@ -123,7 +125,13 @@ class Expiry:
                 if stop is not None and stop.is_set():
                     return total
                 steps = turns.popleft()
-                done = await anext(steps, None)
+                try:
+                    done = await anext(steps, None)
+                except Broken:
+                    raise
+                except StoreError as error:
+                    _log.error("lifecycle not carried out", reason=str(error))
+                    continue  # the other buckets have their turn
                 if done is not None:
                     total += done
                     turns.append(steps)
@@ -138,7 +146,7 @@ class Expiry:
         """Carry out one bucket's rules, telling after each page what it did."""
         rules = _rules(bucket)
         try:
-            for place in _places(rules):
+            for place in _places([rule for rule in rules if of_versions(rule)]):
                 here: _Place | None = place
                 while here is not None:
                     done, here = await self._page(bucket, here)

@@ -14,7 +14,7 @@ from typing import Final
 import attrs
 
 from lightningstor_server.service.core import Context
-from lightningstor_server.service.lifecycle_rules import conditions, dated, sized, tagged
+from lightningstor_server.service.lifecycle_rules import conditions, dated, of_versions, sized, tagged
 from lightningstor_server.service.operation import Route, Target, operation
 from lightningstor_server.service.tagging import checked_object_tags
 from lightningstor_server.service.versions import next_revision
@@ -131,7 +131,7 @@ def _check(rule: LifecycleRule) -> None:
         # the one is of rules as they were, the other of rules as they are (AWS, LifecycleRule)
         raise errors.MalformedXML
     _check_conditions(rule)
-    if not (rule.expiration or rule.noncurrent_expiration or rule.transitions or rule.noncurrent_transitions or rule.abort_uploads):
+    if not (of_versions(rule) or rule.abort_uploads):
         raise errors.InvalidRequest("A rule needs at least one action.", Rule=rule.id or "")
     _check_expiration(rule)
     _check_noncurrent(rule)

@@ -126,6 +126,11 @@ def tagged(rule: LifecycleRule) -> bool:
     return any(one.tags for one in conditions(rule))
 
 
+def of_versions(rule: LifecycleRule) -> bool:
+    """Whether a rule does anything with versions, and not with uploads alone."""
+    return bool(rule.expiration or rule.noncurrent_expiration or rule.transitions or rule.noncurrent_transitions)
+
+
 def prefixes(rule: LifecycleRule) -> tuple[str, ...]:
     """The prefixes that a key must have, all of them."""
     return tuple([one.prefix for one in conditions(rule) if one.prefix])
@@ -142,6 +147,9 @@ def _selects(rule: LifecycleRule, key: str, size: int, tags: Sequence[Tag]) -> b
 
 
 def _about(rule: LifecycleRule, version: Version) -> bool:
+    prefix = rule.prefix if rule.filter is None else rule.filter.prefix
+    if prefix and not version.key.startswith(prefix):
+        return False  # what most rules of a long list say, at the least cost
     if version.delete_marker:
         return not tagged(rule) and not sized(rule) and _selects(rule, version.key, 0, ())
     return _selects(rule, version.key, version.object.size, version.tags)
@@ -218,7 +226,8 @@ def shown_expiration(bucket: Bucket, version: Version, named: str | None = None)
     configuration = bucket.settings.lifecycle
     if configuration is None or named is not None:
         return None
-    ends = [(_expires(rule, version, DAY_SECONDS), rule.id) for rule in enabled(configuration) if _about(rule, version)]
+    rules = [rule for rule in enabled(configuration) if rule.expiration is not None and _about(rule, version)]
+    ends = [(_expires(rule, version, DAY_SECONDS), rule.id) for rule in rules]
     moment, rule_id = min(((end, name or "") for end, name in ends if end is not None), default=(_LAST, ""))
     if moment == _LAST:
         return None

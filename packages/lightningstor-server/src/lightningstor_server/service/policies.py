@@ -17,6 +17,7 @@ from lightningstor_server.service.operation import Permission, Route, Target, op
 from lightningstor_server.service.versions import next_revision
 from lightningstor_server.stores.metadata.base import Transaction
 from lightningstor_types import errors
+from lightningstor_types.buckets import Bucket
 from lightningstor_types.operations.common import Empty
 from lightningstor_types.operations.policies import DeleteBucketPolicy, GetBucketPolicy, GetBucketPolicyResult, PutBucketPolicy
 from lightningstor_types.settings import BucketPolicy
@@ -29,12 +30,10 @@ async def put_bucket_policy(ctx: Context, request: PutBucketPolicy) -> Empty:
     """Replace the policy. AWS, PutBucketPolicy."""
     _check_project(ctx)
     policy = read_policy(request.policy, Kind.BUCKET, ctx.bucket.name)
-    block = ctx.bucket.settings.public_access_block
-    if block is not None and block.block_public_policy and is_public(policy):
-        raise errors.AccessDenied("Public access is blocked: the bucket takes no public policy.")
+    _check_public(ctx.bucket, policy)
     if not request.confirm_remove_self:
         _check_kept(ctx, policy)
-    await _set(ctx, BucketPolicy(text=request.policy))
+    await _set(ctx, BucketPolicy(text=request.policy), policy)
     return Empty()
 
 
@@ -79,10 +78,23 @@ def _check_kept(ctx: Context, policy: Policy) -> None:
         raise errors.AccessDenied("The policy denies you to change it again; confirm that with x-amz-confirm-remove-self-bucket-access.")
 
 
-async def _set(ctx: Context, policy: BucketPolicy | None) -> None:
+def _check_public(bucket: Bucket, policy: Policy) -> None:
+    """Refuse a public policy where the bucket blocks such.
+
+    Raises:
+        AccessDenied: as it says (AWS, "Blocking public access", BlockPublicPolicy).
+    """
+    block = bucket.settings.public_access_block
+    if block is not None and block.block_public_policy and is_public(policy):
+        raise errors.AccessDenied("Public access is blocked: the bucket takes no public policy.")
+
+
+async def _set(ctx: Context, kept: BucketPolicy | None, policy: Policy | None = None) -> None:
     async def work(tx: Transaction) -> None:
-        await next_revision(tx, ctx.bucket)
-        await tx.buckets.configure(ctx.bucket.id, "policy", policy)
+        _, bucket = await next_revision(tx, ctx.bucket)
+        if policy is not None:
+            _check_public(bucket, policy)  # the block may have been set meanwhile
+        await tx.buckets.configure(bucket.id, "policy", kept)
         await tx.configuration.bump()
 
     await ctx.metadata.commit(work)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -97,7 +98,7 @@ class Inquiry:
         if bucket is None or bucket.settings.policy is None:
             return NEUTRAL
         policy = stored_policy(bucket.settings.policy.text, Kind.BUCKET, bucket.name)
-        if tags is None and permission.action in TAG_ACTIONS and _asks_for_tags(policy):
+        if tags is None and permission.action in TAG_ACTIONS and not permission.fresh and _asks_for_tags(policy, permission.action):
             return None
         return self.ask(policy, permission, bucket, tags)
 
@@ -189,8 +190,13 @@ def _principal_of(caller: Caller) -> Principal:
     return Principal.of_account(accounts, f"user/{caller.principal}", canonical_id=project.canonical_id)
 
 
-def _asks_for_tags(policy: Policy) -> bool:
-    return policy.document is not None and any(_names_tags(statement) for statement in policy.document.statements)
+@lru_cache(evaluator.POLICIES_MAX)
+def _asks_for_tags(policy: Policy, action: str) -> bool:
+    """Whether it depends on the tags of an object what the policy says of an action."""
+    if policy.document is None:
+        return False
+    denying, allowing = policy.about(action.lower())
+    return any(_names_tags(policy.document.statements[statement.index]) for statement in (*denying, *allowing))
 
 
 def _names_tags(statement: Statement) -> bool:

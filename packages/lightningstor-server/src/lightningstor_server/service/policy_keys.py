@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import typing
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from enum import Enum
 from functools import cache, reduce
@@ -58,8 +58,8 @@ class _Step:
 
 
 @cache
-def _steps(shape: Hashable) -> tuple[_Step, ...]:
-    return tuple(_walk(typing.cast("type", shape), "", ()))
+def _steps(shape: type) -> tuple[_Step, ...]:
+    return tuple(_walk(shape, "", ()))
 
 
 def _walk(shape: type, prefix: str, path: tuple[str, ...]) -> Iterator[_Step]:
@@ -81,7 +81,8 @@ def _walk(shape: type, prefix: str, path: tuple[str, ...]) -> Iterator[_Step]:
 def given_keys(request: Any, headers: Mapping[str, str], query: Mapping[str, str], now: datetime) -> dict[str, tuple[str, ...]]:
     """What the request gives, by the keys of it; the front's headers and parameters by their names."""
     found: dict[str, tuple[str, ...]] = {key: (headers[name],) for name, key in _ALWAYS.items() if name in headers}
-    for step in _steps(type(request)):
+    shape: type = type(request)
+    for step in _steps(shape):
         value: Any = reduce(lambda held, name: None if held is None else getattr(held, name), step.path, request)
         if value is not None and value != step.default:
             found[step.key] = (_text(value),)

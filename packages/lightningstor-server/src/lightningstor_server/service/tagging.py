@@ -126,7 +126,7 @@ def copied_tags(ctx: Context, request: CopyObject, tags: tuple[Tag, ...]) -> tup
         action=_versioned("s3:GetObject{}Tagging", source.version_id), bucket=source.bucket, key=source.key, version=source.version_id
     )
     write = Permission(action=PUT, bucket=request.bucket, key=request.key)
-    if tags and not (ctx.allows(read) and ctx.allows(write)):
+    if tags and not (ctx.allows(read, tags) and ctx.allows(write, ())):
         raise errors.AccessDenied
     return tags
 
@@ -136,7 +136,8 @@ def shown_tag_count(ctx: Context, key: str, version_id: VersionId | None, tags: 
     if not tags:
         return None
     action = _versioned("s3:GetObject{}Tagging", version_id)
-    return len(tags) if ctx.allows(Permission(action=action, bucket=ctx.bucket.name, key=key, version=version_id)) else None
+    permission = Permission(action=action, bucket=ctx.bucket.name, key=key, version=version_id)
+    return len(tags) if ctx.allows(permission, tags) else None
 
 
 def _versioned(action: str, version_id: str | None) -> str:
@@ -157,6 +158,7 @@ async def _replace(ctx: Context, request: PutObjectTagging | DeleteObjectTagging
     async def work(tx: Transaction) -> str | None:
         _, bucket = await next_revision(tx, ctx.bucket)
         version = await wanted(tx, bucket, request.key, request.version_id)
+        ctx.check_object(bucket, version)
         described = attrs.evolve(version.object, generation=version.object.generation + 1)
         await tx.versions.describe(bucket.id, attrs.evolve(version, object=described, tags=tags))
         return shown_id(bucket, version.object.version_id)
@@ -187,7 +189,9 @@ async def get_object_tagging(ctx: Context, request: GetObjectTagging) -> GetObje
     """Read the tags. AWS, GetObjectTagging."""
 
     async def work(tx: Transaction) -> Version:
-        return await wanted(tx, ctx.bucket, request.key, request.version_id)
+        version = await wanted(tx, ctx.bucket, request.key, request.version_id)
+        ctx.check_object(ctx.bucket, version)
+        return version
 
     version = await ctx.metadata.read(work)
     return GetObjectTaggingResult(version_id=shown_id(ctx.bucket, version.object.version_id), tags=version.tags)
