@@ -43,6 +43,8 @@ CREATE TABLE settings (
     PRIMARY KEY (bucket, name)
 ) WITHOUT ROWID;
 
+CREATE INDEX settings_by_name ON settings (name, bucket);
+
 ALTER TABLE organisations ADD COLUMN created BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE projects ADD COLUMN created BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE principals ADD COLUMN created BIGINT NOT NULL DEFAULT 0;
