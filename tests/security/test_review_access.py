@@ -13,7 +13,7 @@ from lightningstor_server.service.settings import Settings
 from lightningstor_types import errors
 from lightningstor_types.access import AclHeaders, CannedAcl
 from lightningstor_types.cors import CorsRule
-from lightningstor_types.names import BucketName, ObjectKey
+from lightningstor_types.names import ObjectKey
 from lightningstor_types.objects import CopySource, ObjectMetadata
 from lightningstor_types.operations.buckets import CreateBucket
 from lightningstor_types.operations.cors import PutBucketCors
@@ -22,7 +22,7 @@ from lightningstor_types.settings import PublicAccessBlock
 from lightningstor_types.streams import BytesStream
 from lightningstor_types.tags import Tag, TagSet
 from lightningstor_types.tenants import BucketNamespace, Caller, Role
-from unit.service.policed import make_open_rig, put, statement
+from unit.service.policed import make_open_rig, policy, put, statement
 from unit.service.rig import BUCKET, Pieces, Rig, enter_caller, project
 
 BY_TAG: Final = statement(Condition={"StringEquals": {"s3:ExistingObjectTag/open": "yes"}})
@@ -145,7 +145,7 @@ async def test_an_anonymous_reader_chooses_no_headers() -> None:
         await made(CreateBucket(bucket=BUCKET))
         at = f"/{BUCKET}/k"
         assert (await made.ask("PUT", at, body=b"<script>")).status == 200
-        text = f'{{"Version": "2012-10-17", "Statement": [{{"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::{BUCKET}/*"}}]}}'
+        text = policy(statement())
         assert (await made.ask("PUT", f"/{BUCKET}?policy", body=text.encode())).status == 204
         plain = Request(path=at.encode())
         assert (await made.send(plain)).status == 200
@@ -184,19 +184,16 @@ async def test_a_list_that_is_blocked_meanwhile_is_not_stored(rig: Rig) -> None:
 
 async def test_a_policy_that_is_blocked_meanwhile_is_not_stored(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a block and a public policy that come at once, whichever commits last finds the other."""
-    commit, first = rig.metadata.commit, [True]
+    commit = rig.metadata.commit
 
     async def overtaken(work: Any) -> Any:
-        if first.pop() if first else False:
-            await rig.call("PutPublicAccessBlock", block=PublicAccessBlock(block_public_policy=True))
+        monkeypatch.setattr(rig.metadata, "commit", commit)
+        await rig.call("PutPublicAccessBlock", block=PublicAccessBlock(block_public_policy=True))
         return await commit(work)
 
     monkeypatch.setattr(rig.metadata, "commit", overtaken)
     with pytest.raises(errors.AccessDenied):
         await put(rig, statement())
-
-
-_ = BucketName
 
 
 async def test_labels_are_told_to_whom_tags_may_be_told(rig: Rig) -> None:

@@ -26,7 +26,8 @@ OF_NO_BUCKET = {"s3:ListAllMyBuckets"}
 def test_what_the_rules_ask_for_can_be_allowed() -> None:
     """Every action of S3's that stands in a rule is known, or is done with no bucket."""
     texts = [path.read_text() for path in Path(lightningstor_server.service.__file__).parent.glob("*.py")]
-    asked = {name for text in texts for name in re.findall(r'"(s3:[A-Z][A-Za-z]+)"', text)}
+    named = {name for text in texts for name in re.findall(r'"(s3:[A-Z][A-Za-z]+)"', text)}
+    asked = {name for name in named if not is_context_key(name)}
     assert len(asked) > 20
     assert asked - OF_NO_BUCKET <= S3_ACTIONS
 

@@ -195,8 +195,10 @@ def _description(bucket: Bucket) -> BucketDescription:
 
 @operation(GetBucket, rpc="BucketService.GetBucket", action="s3:ListBucket")
 async def get_bucket(ctx: Context, _: GetBucket) -> BucketDescription:
-    """What is known of a bucket."""
-    return _description(ctx.bucket)
+    """What is known of a bucket; its labels to who may read its tags."""
+    told = _description(ctx.bucket)
+    permission = Permission(action="s3:GetBucketTagging", bucket=ctx.bucket.name)
+    return told if ctx.allows(permission) else attrs.evolve(told, labels={})
 
 
 @operation(UpdateBucket, rpc="BucketService.UpdateBucket", action="s3:PutBucketTagging")

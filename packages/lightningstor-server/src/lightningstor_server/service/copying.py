@@ -12,7 +12,7 @@ from typing import Final
 
 import attrs
 
-from lightningstor_server.service.acl import new_object_acl
+from lightningstor_server.service.acl import check_public, new_object_acl
 from lightningstor_server.service.authorization import acl_permissions
 from lightningstor_server.service.bodies import Located, locate
 from lightningstor_server.service.core import Context
@@ -188,6 +188,7 @@ async def copy_object(ctx: Context, request: CopyObject) -> CopyObjectResult:
         if computed is not None and computed.revision != source.object.revision:
             raise errors.ConditionalRequestConflict
         revision, bucket = await next_revision(tx, destination)
+        check_public(bucket, acl)  # it may have been blocked meanwhile
         current = await tx.versions.current(bucket.id, request.key)
         check_write(request.conditions, current.object if current else None)
         item = attrs.evolve(_copied(request, source.object, computed), revision=revision, last_modified=reading.wall)

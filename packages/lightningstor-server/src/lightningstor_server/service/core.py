@@ -223,7 +223,12 @@ class Service:
             NoSuchBucket, AccessDenied: the name means no bucket to the caller.
         """
         async with asyncio.timeout(OPERATION_DEADLINE_SECONDS):
-            configuration = (await self._find_bucket(bucket, caller)).settings.cors
+            found = await self._find_bucket(bucket, caller)
+        named = Inquiry(caller=caller, request=None, facts=NO_FACTS, clock=self.clock).is_named(found)
+        refused = refusal(caller, found, self.settings.bucket_namespace, named=named)
+        if isinstance(refused, errors.NoSuchBucket):
+            raise refused  # a hidden bucket has no rules either
+        configuration = found.settings.cors
         return () if configuration is None else configuration.rules
 
     async def _admit(self, operation: Operation[Any, Any], inquiry: Inquiry, request_id: str) -> Context:

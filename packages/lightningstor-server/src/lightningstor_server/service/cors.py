@@ -10,10 +10,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from lightningstor_server.service.configuring import configure
 from lightningstor_server.service.core import Context
 from lightningstor_server.service.operation import Route, Target, operation
-from lightningstor_server.service.versions import next_revision
-from lightningstor_server.stores.metadata.base import Transaction
 from lightningstor_types import errors
 from lightningstor_types.cors import CORS_METHODS, CORS_RULES_MAX, CorsConfiguration, CorsRule
 from lightningstor_types.operations.common import Empty
@@ -33,24 +32,15 @@ _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]+")
 async def put_bucket_cors(ctx: Context, request: PutBucketCors) -> Empty:
     """Replace the rules. AWS, PutBucketCors."""
     check(request.rules)
-    await _set(ctx, CorsConfiguration(rules=request.rules))
+    await configure(ctx, "cors", CorsConfiguration(rules=request.rules))
     return Empty()
 
 
 @operation(DeleteBucketCors, Route("DELETE", Target.BUCKET, query=("cors",), status=204), action="s3:PutBucketCORS")
 async def delete_bucket_cors(ctx: Context, _: DeleteBucketCors) -> Empty:
     """Take the rules away; that there are none is no error. AWS, DeleteBucketCors, which asks for the permission to put them."""
-    await _set(ctx, None)
+    await configure(ctx, "cors", None)
     return Empty()
-
-
-async def _set(ctx: Context, configuration: CorsConfiguration | None) -> None:
-    async def work(tx: Transaction) -> None:
-        await next_revision(tx, ctx.bucket)
-        await tx.buckets.configure(ctx.bucket.id, "cors", configuration)
-        await tx.configuration.bump()
-
-    await ctx.metadata.commit(work)
 
 
 @operation(GetBucketCors, Route("GET", Target.BUCKET, query=("cors",)), action="s3:GetBucketCORS")

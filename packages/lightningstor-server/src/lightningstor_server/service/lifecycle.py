@@ -13,12 +13,11 @@ from typing import Final
 
 import attrs
 
+from lightningstor_server.service.configuring import configure
 from lightningstor_server.service.core import Context
 from lightningstor_server.service.lifecycle_rules import conditions, dated, of_versions, sized, tagged
 from lightningstor_server.service.operation import Route, Target, operation
 from lightningstor_server.service.tagging import checked_object_tags
-from lightningstor_server.service.versions import next_revision
-from lightningstor_server.stores.metadata.base import Transaction
 from lightningstor_types import errors
 from lightningstor_types.lifecycle import (
     LIFECYCLE_RULES_MAX,
@@ -58,7 +57,7 @@ async def put_bucket_lifecycle_configuration(
 ) -> PutBucketLifecycleConfigurationResult:
     """Replace the rules. AWS, PutBucketLifecycleConfiguration; also PutBucketLifecycle, whose rules have a prefix and no filter."""
     rules = checked(request.rules)
-    await _set(ctx, LifecycleConfiguration(rules=rules, minimum_size=request.minimum_size))
+    await configure(ctx, "lifecycle", LifecycleConfiguration(rules=rules, minimum_size=request.minimum_size))
     return PutBucketLifecycleConfigurationResult(minimum_size=request.minimum_size)
 
 
@@ -69,17 +68,8 @@ async def put_bucket_lifecycle_configuration(
 )
 async def delete_bucket_lifecycle(ctx: Context, _: DeleteBucketLifecycle) -> Empty:
     """Take the rules away; that there are none is no error. AWS, DeleteBucketLifecycle, which asks for the permission to put them."""
-    await _set(ctx, None)
+    await configure(ctx, "lifecycle", None)
     return Empty()
-
-
-async def _set(ctx: Context, configuration: LifecycleConfiguration | None) -> None:
-    async def work(tx: Transaction) -> None:
-        await next_revision(tx, ctx.bucket)
-        await tx.buckets.configure(ctx.bucket.id, "lifecycle", configuration)
-        await tx.configuration.bump()
-
-    await ctx.metadata.commit(work)
 
 
 @operation(

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable
 import attrs
 
 from lightningstor_server.service import retention
+from lightningstor_server.service.configuring import configure
 from lightningstor_server.service.core import Context
 from lightningstor_server.service.lock_clock import bounds
 from lightningstor_server.service.locking import may_bypass
@@ -19,6 +20,7 @@ from lightningstor_server.service.operation import Permission, Route, Target, op
 from lightningstor_server.service.versions import next_revision, wanted
 from lightningstor_server.stores.metadata.base import Transaction
 from lightningstor_types import errors
+from lightningstor_types.buckets import Bucket
 from lightningstor_types.operations.common import Empty
 from lightningstor_types.operations.retention import (
     GetObjectLegalHold,
@@ -50,14 +52,11 @@ async def put_object_lock_configuration(ctx: Context, request: PutObjectLockConf
     if default is not None:
         retention.check_default(default)
 
-    async def work(tx: Transaction) -> None:
-        _, bucket = await next_revision(tx, ctx.bucket)
+    def check(bucket: Bucket) -> None:
         if bucket.settings.versioning.status is not VersioningStatus.ENABLED:
             raise errors.InvalidBucketState("Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration")
-        await tx.buckets.configure(bucket.id, "object_lock", BucketLock(default=default))
-        await tx.configuration.bump()
 
-    await ctx.metadata.commit(work)
+    await configure(ctx, "object_lock", BucketLock(default=default), check)
     return Empty()
 
 

@@ -12,7 +12,7 @@ from typing import Final
 
 import attrs
 
-from lightningstor_server.service.acl import new_object_acl
+from lightningstor_server.service.acl import check_public, new_object_acl
 from lightningstor_server.service.authorization import acl_permissions
 from lightningstor_server.service.bodies import ingest
 from lightningstor_server.service.core import Context
@@ -95,6 +95,7 @@ async def put_object(ctx: Context, request: PutObject) -> PutObjectResult:
 
     async def work(tx: Transaction) -> tuple[str | None, str | None]:
         revision, bucket = await next_revision(tx, ctx.bucket)
+        check_public(bucket, acl)
         current = await tx.versions.current(bucket.id, request.key)
         check_write(request.conditions, current.object if current else None)
         item = Object(
@@ -214,7 +215,12 @@ def _failure(wanted: ObjectIdentifier, error: errors.StorError) -> DeleteFailure
 _UPDATABLE: Final = frozenset(field.name for field in attrs.fields(ObjectMetadata))
 
 
-@operation(UpdateObject, rpc="ObjectService.UpdateObject", action="s3:PutObject")
+def _update_permissions(request: UpdateObject) -> Iterable[Permission]:
+    """To write the object, and to read it: what it is like is kept but for the mask's names, and told."""
+    return tuple(Permission(action=action, bucket=request.bucket, key=request.key) for action in ("s3:PutObject", "s3:GetObject"))
+
+
+@operation(UpdateObject, rpc="ObjectService.UpdateObject", action=_update_permissions)
 async def update_object(ctx: Context, request: UpdateObject) -> UpdateObjectResult:
     """Replace metadata in place, under the mask's names; the bytes and the entity tag stay."""
     unknown = set(request.update_mask) - _UPDATABLE
@@ -224,6 +230,7 @@ async def update_object(ctx: Context, request: UpdateObject) -> UpdateObjectResu
 
     async def work(tx: Transaction) -> Object:
         version = await wanted(tx, ctx.bucket, request.key, None)
+        ctx.check_object(ctx.bucket, version)
         if request.if_generation not in {None, version.object.generation}:
             raise errors.PreconditionFailed(Condition="if_generation")
         metadata = attrs.evolve(version.object.metadata, **{name: getattr(request.metadata, name) for name in fields})

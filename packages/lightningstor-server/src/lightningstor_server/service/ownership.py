@@ -7,11 +7,11 @@ Source: AWS, PutBucketOwnershipControls.
 
 from __future__ import annotations
 
+from lightningstor_server.service.configuring import configure
 from lightningstor_server.service.core import Context
 from lightningstor_server.service.operation import Route, Target, operation
-from lightningstor_server.service.versions import next_revision
-from lightningstor_server.stores.metadata.base import Transaction
 from lightningstor_types import errors
+from lightningstor_types.buckets import Bucket
 from lightningstor_types.operations.common import Empty
 from lightningstor_types.operations.ownership import (
     DeleteBucketOwnershipControls,
@@ -44,15 +44,12 @@ async def delete_bucket_ownership_controls(ctx: Context, _: DeleteBucketOwnershi
 
 
 async def _set(ctx: Context, ownership: Ownership) -> None:
-    async def work(tx: Transaction) -> None:
-        _, bucket = await next_revision(tx, ctx.bucket)
+    def check(bucket: Bucket) -> None:
         # a list that gives nothing away is not stored
         if ownership.rule is ObjectOwnership.BUCKET_OWNER_ENFORCED and bucket.settings.acl is not None:
             raise errors.InvalidBucketAclWithObjectOwnership(BucketName=bucket.name)
-        await tx.buckets.configure(bucket.id, "ownership", ownership)
-        await tx.configuration.bump()
 
-    await ctx.metadata.commit(work)
+    await configure(ctx, "ownership", ownership, check)
 
 
 @operation(GetBucketOwnershipControls, Route("GET", Target.BUCKET, query=("ownershipControls",)), action="s3:GetBucketOwnershipControls")

@@ -12,10 +12,9 @@ from lightningstor_server.auth.policy import Policy, Verdict, read_policy
 from lightningstor_server.auth.policy_documents import Kind
 from lightningstor_server.auth.public_policies import is_public
 from lightningstor_server.service.authorization import is_master
+from lightningstor_server.service.configuring import configure
 from lightningstor_server.service.core import Context
 from lightningstor_server.service.operation import Permission, Route, Target, operation
-from lightningstor_server.service.versions import next_revision
-from lightningstor_server.stores.metadata.base import Transaction
 from lightningstor_types import errors
 from lightningstor_types.buckets import Bucket
 from lightningstor_types.operations.common import Empty
@@ -33,7 +32,7 @@ async def put_bucket_policy(ctx: Context, request: PutBucketPolicy) -> Empty:
     _check_public(ctx.bucket, policy)
     if not request.confirm_remove_self:
         _check_kept(ctx, policy)
-    await _set(ctx, BucketPolicy(text=request.policy), policy)
+    await configure(ctx, "policy", BucketPolicy(text=request.policy), lambda bucket: _check_public(bucket, policy))
     return Empty()
 
 
@@ -51,7 +50,7 @@ async def get_bucket_policy(ctx: Context, _: GetBucketPolicy) -> GetBucketPolicy
 async def delete_bucket_policy(ctx: Context, _: DeleteBucketPolicy) -> Empty:
     """Take the policy away. AWS, DeleteBucketPolicy."""
     _check_project(ctx)
-    await _set(ctx, None)
+    await configure(ctx, "policy", None)
     return Empty()
 
 
@@ -87,14 +86,3 @@ def _check_public(bucket: Bucket, policy: Policy) -> None:
     block = bucket.settings.public_access_block
     if block is not None and block.block_public_policy and is_public(policy):
         raise errors.AccessDenied("Public access is blocked: the bucket takes no public policy.")
-
-
-async def _set(ctx: Context, kept: BucketPolicy | None, policy: Policy | None = None) -> None:
-    async def work(tx: Transaction) -> None:
-        _, bucket = await next_revision(tx, ctx.bucket)
-        if policy is not None:
-            _check_public(bucket, policy)  # the block may have been set meanwhile
-        await tx.buckets.configure(bucket.id, "policy", kept)
-        await tx.configuration.bump()
-
-    await ctx.metadata.commit(work)

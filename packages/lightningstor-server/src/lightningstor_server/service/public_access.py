@@ -6,12 +6,11 @@ Law: a block takes effect with the next request and changes nothing that is stor
 
 from __future__ import annotations
 
+from lightningstor_server.service.configuring import configure
 from lightningstor_server.service.core import Context
 from lightningstor_server.service.grants import ignores_public, is_public, lists_count
 from lightningstor_server.service.operation import Route, Target, operation
 from lightningstor_server.service.policy_decision import has_public_policy
-from lightningstor_server.service.versions import next_revision
-from lightningstor_server.stores.metadata.base import Transaction
 from lightningstor_types import errors
 from lightningstor_types.operations.common import Empty
 from lightningstor_types.operations.public_access import (
@@ -22,7 +21,6 @@ from lightningstor_types.operations.public_access import (
     PublicAccessBlockConfiguration,
     PutPublicAccessBlock,
 )
-from lightningstor_types.settings import PublicAccessBlock
 
 
 @operation(PutPublicAccessBlock, Route("PUT", Target.BUCKET, query=("publicAccessBlock",)), action="s3:PutBucketPublicAccessBlock")
@@ -30,7 +28,7 @@ async def put_public_access_block(ctx: Context, request: PutPublicAccessBlock) -
     """Set it as a whole. AWS, PutPublicAccessBlock."""
     if request.block is None:
         raise errors.MalformedXML
-    await _set(ctx, request.block)
+    await configure(ctx, "public_access_block", request.block)
     return Empty()
 
 
@@ -41,17 +39,8 @@ async def put_public_access_block(ctx: Context, request: PutPublicAccessBlock) -
 )
 async def delete_public_access_block(ctx: Context, _: DeletePublicAccessBlock) -> Empty:
     """Take it away; that there is none is no error. AWS, DeletePublicAccessBlock."""
-    await _set(ctx, None)
+    await configure(ctx, "public_access_block", None)
     return Empty()
-
-
-async def _set(ctx: Context, block: PublicAccessBlock | None) -> None:
-    async def work(tx: Transaction) -> None:
-        await next_revision(tx, ctx.bucket)
-        await tx.buckets.configure(ctx.bucket.id, "public_access_block", block)
-        await tx.configuration.bump()
-
-    await ctx.metadata.commit(work)
 
 
 @operation(GetPublicAccessBlock, Route("GET", Target.BUCKET, query=("publicAccessBlock",)), action="s3:GetBucketPublicAccessBlock")

@@ -94,6 +94,16 @@ def _overridden(metadata: ObjectMetadata, overrides: ResponseOverrides) -> Objec
     return attrs.evolve(metadata, **asked)
 
 
+def _check_overrides(ctx: Context, request: HeadObject) -> None:
+    """Refuse an anonymous reader that chooses headers (AWS, GetObject: a request that does has to be signed).
+
+    Raises:
+        InvalidRequest: as it says.
+    """
+    if ctx.anonymous and request.overrides != NO_OVERRIDES:
+        raise errors.InvalidRequest("Request specific response headers cannot be used for anonymous GET requests.")
+
+
 def _permission(request: HeadObject) -> Iterable[Permission]:
     action = "s3:GetObject" if request.version_id is None else "s3:GetObjectVersion"
     return (Permission(action=action, bucket=request.bucket, key=request.key, version=request.version_id),)
@@ -102,6 +112,7 @@ def _permission(request: HeadObject) -> Iterable[Permission]:
 @operation(HeadObject, Route("HEAD", Target.OBJECT), rpc="ObjectService.HeadObject", action=_permission)
 async def head_object(ctx: Context, request: HeadObject) -> HeadObjectResult:
     """What GetObject would say, without the bytes. AWS, HeadObject."""
+    _check_overrides(ctx, request)
 
     async def work(tx: Transaction) -> tuple[Version, Body]:
         version = await wanted(tx, ctx.bucket, request.key, request.version_id)
@@ -127,6 +138,7 @@ async def head_object(ctx: Context, request: HeadObject) -> HeadObjectResult:
 @operation(GetObject, Route("GET", Target.OBJECT), rpc="ObjectService.ReadObject", action=_permission)
 async def get_object(ctx: Context, request: GetObject) -> GetObjectResult:
     """Read an object or a range of it; every byte is verified before it leaves. AWS, GetObject."""
+    _check_overrides(ctx, request)
     for attempt in range(READ_ATTEMPTS):
         version, body = await _found(ctx, request)
         ctx.check_object(ctx.bucket, version)

@@ -14,6 +14,7 @@ from typing import Final
 
 import attrs
 
+from lightningstor_server.service.configuring import configure
 from lightningstor_server.service.core import Context
 from lightningstor_server.service.operation import Permission, Route, Target, operation
 from lightningstor_server.service.versions import next_revision, shown_id, wanted
@@ -211,15 +212,6 @@ async def delete_object_tagging(ctx: Context, request: DeleteObjectTagging) -> D
 # -- of buckets
 
 
-async def _set(ctx: Context, tags: tuple[Tag, ...]) -> None:
-    async def work(tx: Transaction) -> None:
-        _, bucket = await next_revision(tx, ctx.bucket)
-        await tx.buckets.configure(bucket.id, "tagging", TagSet(tags=tags) if tags else None)
-        await tx.configuration.bump()
-
-    await ctx.metadata.commit(work)
-
-
 @operation(
     PutBucketTagging,
     Route("PUT", Target.BUCKET, query=("tagging",)),
@@ -230,7 +222,8 @@ async def put_bucket_tagging(ctx: Context, request: PutBucketTagging) -> Empty:
     """Replace the tags; an empty set is none. AWS, PutBucketTagging."""
     if request.tagging is None:
         raise errors.MalformedXML
-    await _set(ctx, checked_bucket_tags(request.tagging.tags))
+    tags = checked_bucket_tags(request.tagging.tags)
+    await configure(ctx, "tagging", TagSet(tags=tags) if tags else None)
     return Empty()
 
 
@@ -256,5 +249,5 @@ async def get_bucket_tagging(ctx: Context, _: GetBucketTagging) -> GetBucketTagg
 )
 async def delete_bucket_tagging(ctx: Context, _: DeleteBucketTagging) -> Empty:
     """Take all tags off; that there are none is no error. AWS, DeleteBucketTagging."""
-    await _set(ctx, ())
+    await configure(ctx, "tagging", None)
     return Empty()

@@ -14,7 +14,7 @@ from typing import Final
 
 import attrs
 
-from lightningstor_server.service.acl import new_object_acl
+from lightningstor_server.service.acl import check_public, new_object_acl
 from lightningstor_server.service.authorization import acl_permissions
 from lightningstor_server.service.bodies import ingest
 from lightningstor_server.service.core import Context
@@ -110,6 +110,7 @@ async def create_multipart_upload(ctx: Context, request: CreateMultipartUpload) 
 
     async def work(tx: Transaction) -> str:
         ordinal, bucket = await next_revision(tx, ctx.bucket)
+        check_public(bucket, acl)  # it may have been blocked meanwhile
         await check_asked(tx, bucket, lock, reading)
         upload_id = f"{ordinal:x}-{secret}"
         await tx.uploads.create(

@@ -7,11 +7,11 @@ Source: AWS, PutBucketVersioning.
 
 from __future__ import annotations
 
+from lightningstor_server.service.configuring import configure
 from lightningstor_server.service.core import Context
 from lightningstor_server.service.operation import Route, Target, operation
-from lightningstor_server.service.versions import next_revision
-from lightningstor_server.stores.metadata.base import Transaction
 from lightningstor_types import errors
+from lightningstor_types.buckets import Bucket
 from lightningstor_types.operations.common import Empty
 from lightningstor_types.operations.versioning import GetBucketVersioning, MfaDelete, PutBucketVersioning, VersioningConfiguration
 from lightningstor_types.settings import Versioning, VersioningStatus
@@ -31,16 +31,13 @@ async def put_bucket_versioning(ctx: Context, request: PutBucketVersioning) -> E
         raise errors.NotImplemented("Deleting with a second factor is not offered.")
     versioning = Versioning(status=request.status)
 
-    async def work(tx: Transaction) -> None:
-        _, bucket = await next_revision(tx, ctx.bucket)
+    def check(bucket: Bucket) -> None:
         if bucket.settings.object_lock is not None and versioning.status is not VersioningStatus.ENABLED:
             raise errors.InvalidBucketState(
                 "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed."
             )
-        await tx.buckets.configure(ctx.bucket.id, "versioning", versioning)
-        await tx.configuration.bump()
 
-    await ctx.metadata.commit(work)
+    await configure(ctx, "versioning", versioning, check)
     return Empty()
 
 
