@@ -25,6 +25,7 @@ from lightningstor_api.methods import METHODS
 from lightningstor_api.signature import derive_signing_key, sign, string_to_sign
 from lightningstor_api.signing import PAYLOAD, SERVICE, SIGNED_HEADERS, canonical_call
 from lightningstor_server.auth.sigv4 import SIGNING_KEYS_MAX, SKEW_SECONDS, Claim, SignedRequest, claim
+from lightningstor_server.service.bearers import STAND_IN, Identities
 from lightningstor_server.service.policy_decision import RequestFacts
 from lightningstor_types import errors
 from lightningstor_types.tenants import Caller
@@ -37,27 +38,6 @@ _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
 _PEER: Final = re.compile(r"ipv4:(?P<four>[0-9.]+):[0-9]+|ipv6:\[(?P<six>[0-9A-Fa-f:.]+)(?:%[^\]]*)?\]:[0-9]+")
 """gRPC's word for the other end of a connection, decoded (gRPC, "Naming")."""
 SCHEME: Final = "AWS4-HMAC-SHA256"
-_STAND_IN: Final = "no-such-access-key"
-"""Verified in place of an unknown key's secret. That it is public is harmless: a match is refused too."""
-
-
-class Credential(Protocol):
-    """A key's secret and the caller that it proves."""
-
-    @property
-    def secret(self) -> str:
-        """What the signature is made with."""
-
-    @property
-    def caller(self) -> Caller:
-        """Who made it."""
-
-
-class Identities(Protocol):
-    """Where keys are looked up."""
-
-    async def find(self, access_key: str) -> Credential | None:
-        """The credential of a key; None for one that does not exist or is revoked."""
 
 
 class Bearers(Protocol):
@@ -99,7 +79,7 @@ class Callers:
         self._check(claimed, headers)
         credential = await self._identities.find(claimed.access_key)
         text = string_to_sign(claimed.timestamp, str(claimed.scope), canonical_call(path, dict(headers)))
-        key = self._signing_key(_STAND_IN if credential is None else credential.secret, *claimed.scope)
+        key = self._signing_key(STAND_IN if credential is None else credential.secret, *claimed.scope)
         proven = hmac.compare_digest(sign(key, text).encode(), claimed.signature.encode())
         if credential is None:
             raise errors.InvalidAccessKeyId(AWSAccessKeyId=claimed.access_key)

@@ -19,9 +19,10 @@ from grpc_reflection.v1alpha import reflection
 from lightningstor_api.chunks import MESSAGE_MAX_BYTES
 from lightningstor_api.methods import SERVICES
 from lightningstor_server.rpc.binding import Binding, Door, bind
-from lightningstor_server.rpc.callers import Bearers, Callers, Identities
+from lightningstor_server.rpc.callers import Bearers, Callers
 from lightningstor_server.rpc.counting import Counted, Counts
 from lightningstor_server.rpc.health import Health
+from lightningstor_server.service.bearers import Identities
 from lightningstor_server.service.operation import Operation, operations
 
 STREAMS_MAX: Final = 256

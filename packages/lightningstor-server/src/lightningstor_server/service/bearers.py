@@ -17,7 +17,7 @@ from lightningstor_server.auth.tokens import TOKEN_SECONDS, Tokens, read_token
 from lightningstor_types.errors import ExpiredToken, InvalidToken
 from lightningstor_types.tenants import Caller
 
-_STAND_IN: Final = "no-such-access-key"
+STAND_IN: Final = "no-such-access-key"
 """Verified in place of an unknown key's secret. That it is public is harmless: a match is refused too."""
 
 
@@ -78,7 +78,7 @@ class Bearers:
         claim = read_token(token)
         credential = await self._identities.find(claim.access_key)
         try:
-            self._tokens.verify(claim, _STAND_IN if credential is None else credential.secret, self._clock())
+            self._tokens.verify(claim, STAND_IN if credential is None else credential.secret, self._clock())
         except ExpiredToken:
             if credential is None:
                 raise InvalidToken from None
