@@ -167,6 +167,16 @@ def test_what_does_not_answer_is_told() -> None:
     assert failing(run(endpoint, "doctor", "http://name.invalid").stdout) == ["dns"]
 
 
+def test_who_reads_no_further_is_told_nothing(server: servers.Server) -> None:
+    """As by `| head`: it ends, and takes the closed pipe for no fault of a file's."""
+    command = [sys.executable, "-m", "lightningstor_server", "doctor", server.endpoint]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert (process.stderr.read(), process.wait(RUN_SECONDS)) == ("", 1)
+
+
 def test_a_wrong_secret_is_told_from_a_wrong_key(server: servers.Server) -> None:
     """The canonical requests are the same, so the secret differs; a key that is none is named."""
     result = run(server.endpoint, "doctor", server.endpoint, secret="not-the-secret-of-this-key")

@@ -143,6 +143,8 @@ async def _probe(given: Given, url: Url) -> list[Finding]:
     try:
         async for finding in examination.examine(order):
             findings += _told([finding])
+    except BrokenPipeError:
+        raise  # whoever read the findings has gone, and click ends for that
     except OSError as error:
         raise StartError(f"{given.ca_file}: {error}") from None
     return findings
