@@ -15,8 +15,10 @@ from typing import Any, Final
 from attrs import frozen
 
 from lightningstor_server import bootstrap, initialisation
+from lightningstor_server.config import Config
 from lightningstor_server.http_servers import Application, Message, Receive, Send
 from lightningstor_server.options import Options
+from lightningstor_server.service.settings import Settings
 from lightningstor_server.serving import Job, Parts
 from lightningstor_server.stores.blobs.base import BlobStore
 from lightningstor_server.stores.blobs.filesystem import FilesystemBlobs
@@ -84,26 +86,18 @@ async def build_worker(options: Options, name: str) -> Parts:
     from lightningstor_server.service.core import Service, utc_now  # noqa: PLC0415
     from lightningstor_server.service.identity import Identities  # noqa: PLC0415
     from lightningstor_server.service.lock_clock import Reading, anchor, read_uptime  # noqa: PLC0415
-    from lightningstor_server.service.settings import Settings  # noqa: PLC0415
 
     config = options.config
     metadata = await open_sqlite(options.metadata_path, options.metadata_copy)
     vault = await initialisation.unlock(metadata, options, os.environ)
     blobs = FilesystemBlobs(options.chunks_path, worker=name, reserve_bytes=config.limits.reserve_bytes)
     metrics = Metrics(read_only=lambda: blobs.read_only)
-    settings = Settings(
-        region=config.region,
-        bucket_namespace=config.bucket_namespace,
-        anonymous_project=config.anonymous_project,
-        new_bucket_ownership=config.new_buckets.object_ownership,
-        new_bucket_blocked=config.new_buckets.block_public_access,
-    )
     identities = Identities(metadata, vault)
     bearers = Bearers(identities, Tokens(vault.derive(TOKEN_KEY_LABEL)), clock=utc_now) if options.bearer_allowed else None
     service = Service(
         metadata=metadata,
         blobs=blobs,
-        settings=settings,
+        settings=_settings(config),
         observer=_observer(metrics),
         bearers=bearers,
         sealer=vault if options.bearer_allowed else None,
@@ -135,6 +129,17 @@ async def build_worker(options: Options, name: str) -> Parts:
         broken=service.broken,
         withdraw=status.withdraw,
         close=close,
+    )
+
+
+def _settings(config: Config) -> Settings:
+    """What of the configuration reaches the rules."""
+    return Settings(
+        region=config.region,
+        bucket_namespace=config.bucket_namespace,
+        anonymous_project=config.anonymous_project,
+        new_bucket_ownership=config.new_buckets.object_ownership,
+        new_bucket_blocked=config.new_buckets.block_public_access,
     )
 
 

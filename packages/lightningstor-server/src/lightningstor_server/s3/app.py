@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
 _REQUEST_ID_BITS: Final = 64
 _OPTIONS: Final = "OPTIONS"
-_ORIGIN: Final = ORIGIN_HEADER.encode()
 _SERVER: Final = (b"server", b"LightningStor")
 _BODILESS: Final = frozenset({204, 304})
 """These end with their headers and tell no length of their own (RFC 9110 section 8.6)."""
@@ -102,12 +101,13 @@ class S3App:
         except Exception as error:  # noqa: BLE001 - the front's own boundary, behind which is the door's
             known = self._service.known_error(error, "S3", request_id)
             response = error_response(known, resource=exchange.path, request_id=request_id, head=scope["method"] == "HEAD")
-        if any(name == _ORIGIN for name, _ in scope["headers"]) and scope["method"] != _OPTIONS:
+        if exchange.from_page and scope["method"] != _OPTIONS:
             response.headers.extend(await self._readable(exchange, request_id))
         await self._send(response, exchange, request_id, send)
 
     async def _respond(self, exchange: Exchange, request_id: str) -> Outgoing:
         headers = join_headers(exchange.scope["headers"])
+        exchange.from_page = ORIGIN_HEADER in headers
         method, raw_path, query = exchange.scope["method"], exchange.scope["raw_path"], exchange.scope["query_string"]
         address = parse_address(raw_path, headers.get("host", ""), self._domains)
         exchange.bucket = address.bucket

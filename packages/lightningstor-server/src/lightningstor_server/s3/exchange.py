@@ -38,6 +38,8 @@ class Exchange:
         self.path: str = scope["raw_path"].decode("latin-1")
         self.bucket = ""
         """The bucket that it names, once the address is read; the name is not validated."""
+        self.from_page = False
+        """Whether a page of some origin asks, once the headers are read."""
         self.caller: Caller | None = None
         """Who asks, once that is proven."""
 
